@@ -1,0 +1,96 @@
+"""A folder becomes a submission: a name, a digest, and a clean export of its tracked files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+
+# A submission's own .git/config is candidate code: these keys would make git run programs that it names.
+SAFE_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.directory=*")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a candidate handed in."""
+
+    name: str
+    source: Path
+    """Where it came from."""
+    files: Path
+    """A clean export: regular files only, nothing that git does not track."""
+    digest: str
+    """SHA-256 over the sorted paths, modes and contents of the export."""
+    left_out: tuple[str, ...] = ()
+    """What the export could not take (links that leave the folder, devices), each with the reason."""
+
+
+def export(source: Path, destination: Path, *, cap_mb: int = 512) -> Submission:
+    """Copy the tracked files of `source` into `destination`.
+
+    In a git repository the files are those git tracks, as they are in the working tree; elsewhere all of them.
+
+    Raises:
+        UsageError: `source` is not a folder, has no files to grade, or is larger than the cap.
+    """
+    if not source.is_dir():
+        what = "is not a folder" if source.exists() else "does not exist"
+        raise UsageError(f"the submission {source} {what}", "Give the folder that holds the Dockerfile.")
+    source = source.resolve()
+    names = _tracked(source)
+    if not names:
+        raise UsageError(f"{source} has no files that git tracks", "Commit the submission first, or copy it elsewhere.")
+    left_out, size = [], 0
+    for name in names:
+        path = source / name
+        if reason := _unfit(path, source):
+            left_out.append(f"{name}: {reason}")
+            continue
+        size += path.lstat().st_size
+        if size > cap_mb * 2**20:
+            raise UsageError(f"{source} holds more than {cap_mb} MB of files to grade")
+        target = destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target, follow_symlinks=False)
+    return Submission(source.name, source, destination, digest(destination), tuple(left_out))
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the sorted paths, executable bits and contents of all files below a folder."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or p.is_file()):
+        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+        mode = "link" if path.is_symlink() else "exec" if path.stat().st_mode & stat.S_IXUSR else "file"
+        entry = f"{path.relative_to(folder).as_posix()}\0{mode}\0{hashlib.sha256(content).hexdigest()}\n"
+        total.update(entry.encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _tracked(source: Path) -> list[str]:
+    listing = subprocess.run([*SAFE_GIT, "-C", str(source), "ls-files", "-z"], capture_output=True, check=False)
+    if listing.returncode == 0:
+        names = [os.fsdecode(name) for name in listing.stdout.split(b"\0") if name]
+        return sorted(name for name in set(names) if os.path.lexists(source / name))
+    return sorted(
+        str((Path(folder) / file).relative_to(source))
+        for folder, _, files in os.walk(source)
+        for file in files
+        if ".git" not in Path(folder).relative_to(source).parts
+    )
+
+
+def _unfit(path: Path, source: Path) -> str:
+    """Why a path cannot be exported, or an empty string."""
+    parents = (parent for parent in path.parents if parent != source and source in parent.parents)
+    if any(parent.is_symlink() for parent in parents):
+        return "stands behind a link"
+    if path.is_symlink():
+        target = Path(os.path.normpath(path.parent / path.readlink()))
+        return "" if target.is_relative_to(source) else f"links outside the submission, to {path.readlink()}"
+    return "" if stat.S_ISREG(path.lstat().st_mode) else "is not a regular file (a submodule, pipe or device)"

@@ -1,0 +1,127 @@
+"""What a person sees while a grading runs, and when it has ended. Colour and movement only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+
+from grading.evidence import Outcome, StageResult
+
+if TYPE_CHECKING:
+    from grading.report import Report
+    from harness.challenge import Challenge
+    from harness.doctor import Finding
+    from harness.pipeline import Order
+
+STYLES = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.ERROR: "magenta", Outcome.SKIPPED: "dim"}
+HEARTBEAT = 15.0
+"""Seconds between lines about the same stage where standard error is not a terminal."""
+
+
+class Progress:
+    """Shows the stage at work, its elapsed and its expected time, on standard error."""
+
+    def __init__(self, order: Order) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._expected = order.challenge.spec.expected_seconds.get(order.profile, {})
+        self._spinner = Spinner("dots")
+        self._live = Live(self._spinner, console=self._console, transient=True, refresh_per_second=8)
+        self._stage = ""
+        self._since = self._spoke = self._start = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def tell(self, stage: str, message: str) -> None:
+        """Say what a stage is doing now."""
+        now = time.monotonic()
+        changed = stage != self._stage
+        if changed:
+            self._stage, self._since = stage, now
+        expected = f" of about {self._expected[stage]:.0f} s" if stage in self._expected else " s"
+        line = f"{stage:<11} {message}  ({now - self._since:.0f}{expected})"
+        self._spinner.update(text=escape(line))
+        if not self._console.is_terminal and (changed or now - self._spoke > HEARTBEAT):
+            self._spoke = now
+            self._console.print(f"[{now - self._start:5.0f} s] {line}", markup=False)
+
+    def finished(self, result: StageResult) -> None:
+        """Say how a stage ended."""
+        passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
+        style = STYLES[result.outcome]
+        seconds = f"{result.ledger.wall:6.1f} s"
+        line = (
+            f"[{style}]{result.outcome.value:<8}[/] {result.stage:<11} {seconds}  {passed}/{len(result.checks)} checks"
+        )
+        reason = result.reason.splitlines()[0][:160] if result.reason else ""
+        self._console.print(f"{line}  [dim]{escape(reason)}[/]" if reason else line)
+
+
+def note(message: str) -> None:
+    """Say something beside the result, on standard error."""
+    Console(stderr=True, highlight=False).print(f"[yellow]note:[/] {escape(message)}")
+
+
+def summary(report: Report, folder: Path) -> None:
+    """The grade in a screenful, on standard output."""
+    console = Console(highlight=False)
+    if report.void:
+        console.print(f"[magenta bold]VOID[/]: {escape('; '.join(report.void_because))}")
+    if not report.run.final:
+        console.print(f"[yellow bold]NOT A FINAL GRADE[/]: {escape(report.run.not_final_because)}")
+    table = Table("points", "of", "criterion", "why", box=None, pad_edge=False, header_style="bold")
+    for score in report.scores:
+        if score.points == score.max_points:
+            continue
+        points = "-" if score.points is None else f"{score.points:g}"
+        why = score.rationale.splitlines()[0][:200] if score.rationale else ""
+        table.add_row(points, f"{score.max_points:g}", escape(score.title), escape(why))
+    if table.row_count:
+        console.print(table)
+    undecided = report.max_points - report.decided_points
+    rest = f", {undecided:g} undecided" if undecided else ""
+    console.print(f"[bold]{report.submission}: {report.points:g} of {report.decided_points:g} points{rest}[/]")
+    console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def findings(found: list[Finding], *, as_json: bool) -> None:
+    """What the doctor found."""
+    if as_json:
+        print(json.dumps([vars(finding) for finding in found], indent=2))  # noqa: T201  # this is the output asked for
+        return
+    console = Console(highlight=False)
+    styles = {"ok": "green", "warn": "yellow", "fail": "red"}
+    for finding in found:
+        console.print(
+            f"[{styles[finding.status]}]{finding.status:<5}[/] [bold]{finding.name:<16}[/] {escape(finding.what)}"
+        )
+        if finding.remedy:
+            console.print(f"{'':23}{escape(finding.remedy)}", soft_wrap=True)
+
+
+def challenges(found: list[Challenge], *, as_json: bool) -> None:
+    """All challenges, a line each."""
+    rows = [
+        {"id": c.id, "version": c.spec.version, "role": c.spec.role, "hours": c.spec.hours, "title": c.spec.title}
+        for c in found
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))  # noqa: T201  # this is the output asked for
+        return
+    table = Table("id", "version", "role", "hours", "title", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console(highlight=False).print(table)

@@ -1,0 +1,117 @@
+"""The import rules of ARCHITECTURE.md, held against the code."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("harness", "grading", "challenges", "candidate_template")
+# The modules that may touch an engine, subprocesses or sockets of candidate code.
+REACHES_OUT = ("harness.sandbox", "harness.stages", "harness.load", "harness.drift", "harness.robust")
+LAYERS = ("evidence", "review", "rubric", "kpis", "report", "formats")
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(p for f in folders for p in (ROOT / f).rglob("*.py") if "submissions" not in p.parts)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Everything a file imports, relative imports resolved; `from a import b` counts as `a` and `a.b`."""
+    package = module_name(path).split(".") if path.name == "__init__.py" else module_name(path).split(".")[:-1]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def offenders(paths: list[Path], *forbidden: str) -> list[str]:
+    def hit(name: str) -> bool:
+        return any(name == f or name.startswith(f + ".") for f in forbidden)
+
+    return [f"{module_name(p)} imports {n}" for p in paths for n in sorted(imports(p)) if hit(n)]
+
+
+def test_there_is_something_to_check():
+    assert len(sources("harness")) > 10
+    assert len(sources("grading")) > 5
+
+
+def test_grading_imports_nothing_of_the_harness():
+    assert offenders(sources("grading"), "harness", "challenges", "docker", "subprocess", "socket", "httpx") == []
+
+
+def test_grading_reads_no_clock_and_no_files():
+    assert offenders(sources("grading"), "time", "datetime", "random", "os") == []
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_inside_grading_imports_run_one_way(layer):
+    place = ROOT / "grading" / layer
+    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    later = [f"grading.{name}" for name in LAYERS[LAYERS.index(layer) + 1 :]]
+    assert offenders(paths, *later) == []
+
+
+def test_stages_never_see_the_rubric_or_the_pipeline():
+    paths = sources("harness/stages", "harness/sandbox")
+    forbidden = (
+        "grading.rubric",
+        "grading.report",
+        "grading.review",
+        "grading.formats",
+        "harness.pipeline",
+        "harness.cli",
+    )
+    assert offenders(paths, *forbidden) == []
+
+
+def test_no_stage_imports_another_stage():
+    for path in sources("harness/stages"):
+        others = [
+            f"harness.stages.{p.stem}" for p in sources("harness/stages") if p not in (path,) and p.stem != "__init__"
+        ]
+        assert offenders([path], *others) == []
+
+
+def test_challenges_import_only_the_kit_of_ours():
+    named = {n for p in sources("challenges") for n in imports(p) if n.split(".")[0] in OURS}
+    assert all(n == "harness.kit" or n.startswith("harness.kit.") or n == "harness" for n in named), named
+
+
+def test_the_candidate_template_imports_nothing_of_ours():
+    assert offenders(sorted((ROOT / "candidate_template").rglob("*.py")), "harness", "grading", "challenges") == []
+
+
+def test_known_submissions_import_nothing_of_ours():
+    paths = sorted((ROOT / "challenges").glob("*/submissions/**/*.py"))
+    assert paths
+    assert offenders(paths, "harness", "grading", "challenges") == []
+
+
+def test_only_sandboxes_and_stages_touch_the_engine():
+    paths = [p for p in sources("harness") if not module_name(p).startswith(REACHES_OUT)]
+    # The doctor examines the engine; a submission's files are listed by git.
+    allowed = {"harness.doctor", "harness.submission"}
+    assert [o for o in offenders(paths, "docker", "subprocess") if o.split()[0] not in allowed] == []
+
+
+def test_challenges_are_loaded_by_path_never_by_import():
+    assert offenders(sources("harness", "grading"), "challenges") == []
+
+
+def test_no_file_is_longer_than_300_lines():
+    paths = [*sources(*OURS, "bench", "tests"), *(ROOT / "challenges").glob("*/submissions/**/*.py")]
+    assert {p.name: n for p in paths if (n := len(p.read_text("utf-8").splitlines())) > 300} == {}

@@ -1,0 +1,80 @@
+"""The client outlives whatever a service does."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from harness.client import BODY_CAP, Client, NoAnswer
+from harness.errors import SubmissionError
+
+
+@contextlib.contextmanager
+def service(behave):
+    """A raw socket server on loopback that treats one connection as `behave` says."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                with contextlib.suppress(OSError):  # the client hung up, as it should
+                    behave(connection)
+
+        threading.Thread(target=run, daemon=True).start()
+        with Client(f"http://127.0.0.1:{listener.getsockname()[1]}", seconds=1.0) as client:
+            yield client
+
+
+def test_an_endless_answer_is_cut_at_the_cap():
+    def endless(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2147483648\r\n\r\n")
+        for _ in range(4096):
+            connection.sendall(b"0" * 2**20)
+
+    with service(endless) as client:
+        reply = client.get("/", seconds=20)
+    assert reply.truncated
+    assert len(reply.body) == BODY_CAP
+    with pytest.raises(SubmissionError, match="cut off"):
+        reply.json()
+
+
+def test_a_body_that_drips_meets_the_deadline():
+    def drip(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        for _ in range(100):
+            connection.sendall(b"x")
+            time.sleep(0.2)
+
+    with service(drip) as client, pytest.raises(NoAnswer, match="no whole answer within 1 s"):
+        client.get("/")
+
+
+def test_silence_a_reset_and_garbage_are_no_answers():
+    with service(lambda c: time.sleep(3)) as client, pytest.raises(NoAnswer, match="no answer within 1 s"):
+        client.get("/")
+    with service(lambda c: None) as client, pytest.raises(NoAnswer):
+        client.get("/")
+    with service(lambda c: c.sendall(b"\x00\xff garbage\r\n\r\n")) as client, pytest.raises(NoAnswer):
+        client.get("/")
+
+
+def test_an_answer_that_is_not_json_says_how_it_starts():
+    with service(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>")) as client:
+        reply = client.get("/")
+    with pytest.raises(SubmissionError, match="starts '<html>'"):
+        reply.json()
+
+
+def test_json_nested_too_deeply_is_an_answer_that_is_not_json():
+    body = b"[" * 200_000
+    head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    with service(lambda c: c.sendall(head + body)) as client:
+        reply = client.get("/")
+    with pytest.raises(SubmissionError, match="not JSON"):
+        reply.json()
