@@ -1,0 +1,1 @@
+"""Serves the fraud model over HTTP and watches its inputs for drift."""

@@ -1,0 +1,64 @@
+"""The service as the container starts it: a process, a port, a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+
+from tests.conftest import MODEL, split
+
+
+@pytest.fixture
+def process() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    environment = {**os.environ, "PORT": str(port), "MODEL_URI": MODEL.as_uri()}
+    root = Path(__file__).parent.parent
+    with subprocess.Popen([sys.executable, "-m", "service"], env=environment, cwd=root) as process:
+        try:
+            yield process, f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def wait(url: str, path: str) -> list[int]:
+    """Ask until the answer is 200; gives all the statuses on the way."""
+    seen, deadline = [], time.monotonic() + 60
+    while not seen or seen[-1] != 200:
+        assert time.monotonic() < deadline, f"{path} after a minute: {seen[-1:]}"
+        try:
+            seen.append(httpx.get(url + path).status_code)
+        except httpx.ConnectError:
+            time.sleep(0.02)
+    return seen
+
+
+def test_it_is_alive_before_it_is_ready(process: tuple[subprocess.Popen[bytes], str]) -> None:
+    _, url = process
+    wait(url, "/livez")
+    assert wait(url, "/readyz")[0] == 503
+
+
+def test_sigterm_answers_what_is_in_flight(process: tuple[subprocess.Popen[bytes], str], rows: pd.DataFrame) -> None:
+    running, url = process
+    wait(url, "/readyz")
+    body = split(pd.concat([rows] * 5))
+    with ThreadPoolExecutor(4) as callers:
+        answers = [callers.submit(httpx.post, f"{url}/invocations", json=body, timeout=30) for _ in range(4)]
+        while "model_predictions_total 30000.0" not in httpx.get(f"{url}/metrics", timeout=30).text:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGTERM)
+        assert [len(answer.result().json()["predictions"]) for answer in answers] == [30_000] * 4
+    assert running.wait(10) in (0, -signal.SIGTERM)
