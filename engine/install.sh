@@ -9,11 +9,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 say() { printf 'engine: %s\n' "$*"; }
 die() { printf 'engine: %s\n' "$*" >&2; exit 1; }
 
-# A static client without the buildx plugin may stand first in PATH, so "docker is there" is not enough.
+# A client without buildx, or with one older than the harness reads (0.13), may stand first in PATH, so "docker is there"
+# is not enough.
 client() {
-  local candidate
+  local candidate version
   for candidate in $(type -ap docker) /usr/bin/docker; do
-    if "$candidate" buildx version >/dev/null 2>&1; then echo "$candidate"; return; fi
+    version=$("$candidate" buildx version 2>/dev/null | sed -nE 's/.*buildx v?([0-9]+\.[0-9]+).*/\1/p') || continue
+    if [ -n "$version" ] && printf '0.13\n%s\n' "$version" | sort -CV; then echo "$candidate"; return; fi
   done
   return 1
 }

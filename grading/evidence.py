@@ -13,6 +13,10 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
+
+class Seen(Record):
+    """A record that holds what a submission said, and can be written down whatever that was."""
+
     @field_validator("*", mode="before")
     @classmethod
     def _encodable(cls, value: Any) -> Any:
@@ -40,7 +44,7 @@ class Skip(StrEnum):
     """It cannot be known where the service ran (a plain process has no image): undecided."""
 
 
-class Check(Record):
+class Check(Seen):
     """One claim about the submission, and whether it held."""
 
     name: str
@@ -61,7 +65,7 @@ class Interval(Record):
     level: float = 0.95
 
 
-class Measurement(Record):
+class Measurement(Seen):
     """One number about the submission."""
 
     name: str
@@ -74,7 +78,7 @@ class Measurement(Record):
     note: str = ""
 
 
-class Series(Record):
+class Series(Seen):
     """Points that people would rather look at than read; formats draw one chart for each `chart`."""
 
     chart: str
@@ -91,7 +95,7 @@ class Series(Record):
     """A verdict of a few words to stand beside the series."""
 
 
-class Artifact(Record):
+class Artifact(Seen):
     """A file that the run folder keeps beside the evidence."""
 
     name: str
@@ -114,7 +118,7 @@ class LedgerLine(Record):
     """Everything else: the harness's own overhead."""
 
 
-class StageResult(Record):
+class StageResult(Seen):
     """Everything that one stage saw."""
 
     stage: str
@@ -133,7 +137,7 @@ class StageResult(Record):
         return next((m for m in self.measurements if m.name == name), None)
 
 
-class Run(Record):
+class Run(Seen):
     """Which submission was graded, with what, where and when."""
 
     id: str

@@ -30,7 +30,8 @@ class Contract(Record):
     """What a service must keep to, so far as the engine itself needs to know it."""
 
     port: int = 8080
-    ready_path: str = "/readyz"
+    ready_paths: tuple[str, ...] = Field(("/readyz", "/ping"), min_length=1)
+    """Where a service says that it is ready; a later one counts only where those before it answer 404."""
     ready_seconds: float = Field(60, gt=0)
     stop_seconds: float = Field(30, gt=0)
     model_path: str = "/opt/ml/model"
@@ -84,30 +85,36 @@ class Challenge:
     @cached_property
     def data(self) -> ModuleType:
         """The challenge's `data.py`: `sample(rows, rng)` gives that many i.i.d. rows as a data frame."""
-        return self._module("data", "sample")
+        return load_module(self.folder, "data", "sample")
 
     @cached_property
     def model(self) -> ModuleType:
         """The challenge's `model.py`: `save(folder, version, seed)` trains a model and saves it for MLflow."""
-        return self._module("model", "save")
+        return load_module(self.folder, "model", "save")
 
-    def _module(self, name: str, *functions: str) -> ModuleType:
-        # Loaded by path under a name of its own: two challenges may both have a `data.py`.
-        path = self.folder / f"{name}.py"
-        qualified = f"challenge_{self.id}_{name}"
-        spec = importlib.util.spec_from_file_location(qualified, path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise ChallengeError(f"{path} is missing")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[qualified] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise ChallengeError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-        for function in functions:
-            if not callable(getattr(module, function, None)):
-                raise ChallengeError(f"{path} has no function '{function}'")
-        return module
+
+def load_module(folder: Path, name: str, *functions: str) -> ModuleType:
+    """A module of a challenge's folder, loaded by path; it must have these functions.
+
+    Raises:
+        ChallengeError: it is missing, cannot be imported, or lacks a function.
+    """
+    # Under a name of its own: two challenges may both have a `data.py`.
+    path = folder / f"{name}.py"
+    qualified = f"challenge_{folder.name}_{name}"
+    spec = importlib.util.spec_from_file_location(qualified, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ChallengeError(f"{path} is missing")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[qualified] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ChallengeError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    for function in functions:
+        if not callable(getattr(module, function, None)):
+            raise ChallengeError(f"{path} has no function '{function}'")
+    return module
 
 
 def find(home: Path = HOME) -> list[str]:

@@ -186,13 +186,14 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 @cli.command()
-def clean() -> None:
-    """Remove containers, networks and volumes that earlier runs left behind; only what bears our label is touched."""
+@click.option("--images", is_flag=True, help="Remove the images of submissions too: the next build starts cold.")
+def clean(images: bool) -> None:
+    """Remove what earlier runs left behind: containers, networks, processes. Only what bears our label is touched."""
     from harness import machine
-    from harness.sandbox.docker import sweep
+    from harness.sandbox import docker, local
 
     with machine.only_one(lambda message: click.echo(message, err=True)):
-        removed = sweep()
+        removed = [*local.sweep(), *(docker.sweep(images=images) if docker.available() else [])]
     click.echo("\n".join(removed) if removed else "nothing was left behind")
 
 

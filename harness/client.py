@@ -68,6 +68,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request of it carries, beside what it is given with each."""
+        return dict(self._http.headers)
+
     def close(self) -> None:
         """Close all connections."""
         self._http.close()

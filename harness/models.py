@@ -21,6 +21,9 @@ def hidden(challenge: Challenge, seed: Seed, version: int = 2) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = folder.with_name(f".{name}.{secrets.token_hex(4)}")
         challenge.model.save(unfinished, version, seed.child(f"model/{version}"))
+        for path in (unfinished, *unfinished.rglob("*")):
+            # Services run as another user, who must be able to read it under any umask.
+            path.chmod(0o755 if path.is_dir() else 0o644)
         try:
             unfinished.replace(folder)
         except OSError:

@@ -16,7 +16,7 @@ from harness import machine, models, runs
 from harness.challenge import Challenge, Profile
 from harness.errors import InfrastructureError, SubmissionError
 from harness.readiness import NotReady
-from harness.sandbox import BuildFailed, Image, Sandbox
+from harness.sandbox import BuildFailed, CannotStart, Image, Sandbox
 from harness.seeds import Seed
 from harness.stages import Stage, Subject
 from harness.submission import Submission, export
@@ -80,7 +80,7 @@ def _one(stage: Stage[Any], selected: tuple[str, ...], blocked: str) -> tuple[St
         module.run(stage)
     except SubmissionError as error:
         stage.check("completed", False, str(error))
-        if isinstance(error, BuildFailed | NotReady):
+        if isinstance(error, BuildFailed | CannotStart | NotReady):
             blocked = f"the submission did not come up: {str(error).splitlines()[0]}"
         return stage.result(Outcome.FAILED, str(error)), blocked
     except Exception as error:

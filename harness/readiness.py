@@ -1,52 +1,92 @@
-"""Waiting for a service to become ready, and saying in plain words why it did not."""
+"""Waiting for a service to become ready, and saying in plain words why it did not.
+
+Whether it is ready, it shows by what it answers. Only the explanation draws on what it printed.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
 import httpx
 
+from harness import listeners
 from harness.errors import SubmissionError
+from harness.inspection import start_failure
 from harness.sandbox import Service
 
 INTERVAL = 0.05
+NOTHING_LISTENS = "nothing listens on its port"
+TAIL = 15
+"""Lines of a service's output that an explanation shows."""
 
 
 class NotReady(SubmissionError):
     """A service that ended, or that did not answer 200 where it says that it is ready."""
 
 
-def wait_ready(service: Service, path: str, seconds: float) -> float:
-    """Wait until `path` answers 200; returns the seconds it took.
+def wait_ready(
+    service: Service, paths: Sequence[str], seconds: float, meanwhile: Callable[[str], None] = lambda _: None
+) -> float:
+    """Wait until the service says at one of `paths` that it is ready; returns the seconds it took.
+
+    A later path is asked only where those before it are not there (404): a service that answers 503 at the first is
+    not ready, whatever it says at the second. `meanwhile` is told at each attempt what stands in the way.
 
     Raises:
-        NotReady: the service ended, or the deadline passed.
+        NotReady: the service ended, or the deadline passed; the first line of its message says why.
     """
     start = time.monotonic()
-    last = "nothing listens on its port"
     with httpx.Client(base_url=service.url, timeout=2.0, trust_env=False) as http:
         while (waited := time.monotonic() - start) < seconds:
-            try:
-                with http.stream("GET", path) as answer:
-                    if answer.status_code == 200:
-                        return time.monotonic() - start
-                    last = f"{path} answers {answer.status_code}"
-            except httpx.ConnectError:
-                last = "nothing listens on its port"
-            except httpx.HTTPError as error:
-                last = f"{path}: {type(error).__name__}"
-            state = service.state()
-            if not state.running:
-                raise NotReady(_ended(service))
+            if not (last := obstacle(http, paths)):
+                return time.monotonic() - start
+            if not service.state().running:
+                raise NotReady(ended(service))
+            meanwhile(last)
             time.sleep(INTERVAL)
-    raise NotReady(f"not ready after {waited:.0f} s: {last}. The end of its output:\n{_tail(service)}")
+    raise NotReady(_explained(f"not ready after {waited:.0f} s: {_where(service, last)}", service.logs()))
 
 
-def _ended(service: Service) -> str:
+def obstacle(http: httpx.Client, paths: Sequence[str]) -> str:
+    """What stands in the way of readiness now, or an empty string."""
+    for path in paths:
+        try:
+            with http.stream("GET", path) as answer:
+                status = answer.status_code
+        except httpx.ConnectError:
+            return NOTHING_LISTENS
+        except httpx.HTTPError as error:
+            return f"{path}: {type(error).__name__}"
+        if status != 404:
+            return "" if status == 200 else f"{path} answers {status}"
+    return f"{' and '.join(paths)} answer 404"
+
+
+def ended(service: Service) -> str:
+    """Why a service that runs no more ended, with the end of its output."""
     state = service.state()
-    why = "it was killed for memory" if state.killed_for_memory else f"it exited with code {state.exit_code}"
-    return f"the service ended before it was ready: {why}. The end of its output:\n{_tail(service)}"
+    why = f"it exited with code {state.exit_code}"
+    if state.killed_for_memory:
+        why = "it was killed because it used more memory than its limit"
+    return _explained(f"the service ended before it was ready: {why}", service.logs())
 
 
-def _tail(service: Service, lines: int = 15) -> str:
-    return "\n".join(service.logs().splitlines()[-lines:]) or "(it printed nothing)"
+def _where(service: Service, last: str) -> str:
+    """What was last seen of a service; where it does not listen on its port, where it listens instead."""
+    port = urlsplit(service.url).port
+    if last != NOTHING_LISTENS or (found := listeners.of(service.processes())) is None:
+        return last
+    if not found:
+        return "it listens on no port at all"
+    if any(one.port == port and one.loopback for one in found):
+        return f"it listens on 127.0.0.1:{port}, which nothing outside its container can reach; bind 0.0.0.0"
+    ports = ", ".join(sorted({str(one.port) for one in found if not one.loopback} or {str(one.port) for one in found}))
+    return f"it listens on port {ports}, not on {port}, which $PORT names (and which is the default without $PORT)"
+
+
+def _explained(what: str, said: str) -> str:
+    hint = start_failure.cause(said)
+    tail = "\n".join(said.splitlines()[-TAIL:]) or "(it printed nothing)"
+    return f"{what}. {hint}".rstrip() + f"\nThe end of its output:\n{tail}"

@@ -6,7 +6,7 @@ engine, whose result is never a final grade.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +71,18 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What is in an image."""
+
+    files: tuple[str, ...]
+    """Paths of the files below the folders that were asked for, without the leading `/`."""
+    history: tuple[str, ...]
+    """The instructions that made its layers, newest first, as the image itself tells them to anyone who has it."""
+    cut: bool = False
+    """There are more files than are listed."""
+
+
+@dataclass(frozen=True)
 class Launch:
     """How a service is to be started."""
 
@@ -123,6 +135,13 @@ class Service(Protocol):
     def processes(self) -> tuple[Process, ...]:
         """Its processes with the users they run as."""
 
+    def execute(self, command: Sequence[str], seconds: float) -> int | None:
+        """Run a command beside it, as an engine runs a health check; the exit code, None if it took too long.
+
+        Raises:
+            NotImplementedError: that cannot be done in this sandbox.
+        """
+
     def stop(self, grace: float) -> float:
         """Send SIGTERM, and SIGKILL after `grace` seconds; returns the seconds it took."""
 
@@ -147,6 +166,14 @@ class Sandbox(Protocol):
 
         Raises:
             BuildFailed: the submission does not build within its limits.
+            InfrastructureError: the engine failed.
+        """
+
+    def contents(self, image: Image, folders: Sequence[str]) -> Contents:
+        """What is in an image below some folders, without running it. Folders that are not there are passed over.
+
+        Raises:
+            NotImplementedError: there are no images in this sandbox.
             InfrastructureError: the engine failed.
         """
 

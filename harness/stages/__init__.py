@@ -144,7 +144,7 @@ class Stage(Generic[SettingsT]):
             service = running.__enter__()
         try:
             with self.ledger.span("serving"):
-                wait_ready(service, contract.ready_path, contract.ready_seconds)
+                wait_ready(service, contract.ready_paths, contract.ready_seconds)
             with Client(service.url) as client:
                 yield service, client
         finally:

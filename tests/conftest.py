@@ -1,0 +1,148 @@
+"""What tests of stages share: a challenge, a sandbox on the real engine, and one stage at a time to drive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from grading.evidence import Check, Measurement
+from harness.challenge import HOME, Challenge, Spec
+from harness.errors import InfrastructureError
+from harness.sandbox import Sandbox
+from harness.sandbox.docker import DockerSandbox, available
+from harness.seeds import published
+from harness.stages import Stage, Subject
+from harness.submission import export
+from harness.verify import stage_module
+
+FRAUD = HOME / "fraud_detection"
+REFERENCE = FRAUD / "submissions" / "reference"
+RUBRIC = {
+    "criteria": [{"id": "all", "title": "t", "skill": "serving", "points": 100, "kind": "manual", "guidance": "g"}]
+}
+
+
+@cache
+def engine_there() -> bool:
+    return available()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests that need an engine are skipped where there is none, unless the environment says that there must be one."""
+    if item.get_closest_marker("engine") and not engine_there():
+        if os.environ.get("HARNESS_REQUIRE_ENGINE"):
+            pytest.fail("HARNESS_REQUIRE_ENGINE is set, and no Docker engine answers", pytrace=False)
+        pytest.skip("no Docker engine answers")
+
+
+@pytest.fixture(scope="session")
+def challenge() -> Challenge:
+    """The first challenge's data, model and contract, with a rubric and settings that no edit of its own changes."""
+    values = {
+        "id": "fraud_detection",
+        "version": "1",
+        "title": "t",
+        "role": "machine-learning engineer",
+        "summary": "s",
+    }
+    spec = Spec.model_validate({**values, "hours": 4, "stages": ["repository"], "rubric": RUBRIC})
+    return Challenge(FRAUD, spec, "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def hidden_model(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow model that no submission brought."""
+    folder = tmp_path_factory.mktemp("models") / "hidden"
+    challenge.model.save(folder, 2, 11)
+    for path in (folder.parent, folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine_sandbox() -> Iterator[DockerSandbox]:
+    """The real sandbox, shared by all tests of stages."""
+    with DockerSandbox("tests-of-the-stages") as sandbox:
+        yield sandbox
+
+
+@dataclass
+class Seen:
+    """What one stage recorded."""
+
+    stage: Stage
+    checks: dict[str, Check]
+    measurements: dict[str, Measurement]
+
+    @property
+    def failed(self) -> set[str]:
+        return {name for name, check in self.checks.items() if check.outcome == "failed"}
+
+
+StageOf = Callable[..., Stage]
+Judge = Callable[..., Seen]
+
+
+@pytest.fixture
+def stage_of(challenge: Challenge, tmp_path: Path, request: pytest.FixtureRequest) -> StageOf:
+    """Makes a stage of a submission's folder: `stage_of("image", folder, sandbox, **settings)`."""
+
+    def stage_of(name: str, folder: Path, sandbox: Sandbox | None = None, **settings: object) -> Stage:
+        submission = export(folder, tmp_path / f"export-{name}")
+        log = tmp_path / "build.log"
+
+        def build():
+            assert sandbox is not None, "this stage was given no sandbox"
+            return sandbox.build(submission, challenge.spec.limits, log)
+
+        def reference():
+            raise InfrastructureError("tests of one stage have no reference submission")
+
+        subject = Subject(
+            challenge=challenge,
+            profile="review",
+            submission=submission,
+            sandbox=sandbox,  # type: ignore[arg-type]  # a stage that runs nothing needs none
+            seed=published(),
+            build=build,
+            reference=reference,
+            hidden_model=lambda: request.getfixturevalue("hidden_model"),
+            run_folder=tmp_path / "run",
+        )
+        return Stage(name, stage_module(name).Settings(**settings), subject)
+
+    return stage_of
+
+
+@pytest.fixture
+def judge(stage_of: StageOf) -> Judge:
+    """Runs a stage on a submission's folder and gives what it recorded."""
+
+    def judge(name: str, folder: Path, sandbox: Sandbox | None = None, **settings: object) -> Seen:
+        stage = stage_of(name, folder, sandbox, **settings)
+        stage_module(name).run(stage)
+        return Seen(stage, {c.name: c for c in stage.checks}, {m.name: m for m in stage.measurements})
+
+    return judge
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path) -> Callable[..., Path]:
+    """Writes files into a folder that becomes a submission; a value of None removes one of the defaults."""
+
+    def folder_of(files: dict[str, str | bytes | None], name: str = "submission") -> Path:
+        folder = tmp_path / name
+        for path, content in files.items():
+            if content is None:
+                continue
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return folder
+
+    return folder_of
