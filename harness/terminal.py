@@ -106,7 +106,8 @@ def findings(found: list[Finding], *, as_json: bool) -> None:
     styles = {"ok": "green", "warn": "yellow", "fail": "red"}
     for finding in found:
         console.print(
-            f"[{styles[finding.status]}]{finding.status:<5}[/] [bold]{finding.name:<16}[/] {escape(finding.what)}"
+            f"[{styles[finding.status]}]{finding.status:<5}[/] [bold]{finding.name:<16}[/] {escape(finding.what)}",
+            soft_wrap=True,
         )
         if finding.remedy:
             console.print(f"{'':23}{escape(finding.remedy)}", soft_wrap=True)
