@@ -1,7 +1,7 @@
 """Grades a submission N times and prints points, wall time, where it went, and the harness's peak memory.
 
-    .venv/bin/python bench/full_grade.py --runs 3
-    .venv/bin/python bench/full_grade.py path/to/submission --profile public
+.venv/bin/python bench/full_grade.py --runs 3
+.venv/bin/python bench/full_grade.py path/to/submission --profile public
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--profile", choices=["review", "public"], default="review")
     asked = parser.parse_args()
-    print(f"{'points':>14} {'wall s':>7} {'building':>9} {'serving':>8} {'measuring':>10} {'own':>6} {'peak MB':>8}  exit")
+    columns = f"{'building':>9} {'serving':>8} {'measuring':>10} {'own':>6} {'peak MB':>8}"
+    print(f"{'points':>14} {'wall s':>7} {columns}  exit")
     for _ in range(asked.runs):
         report, wall, peak, code = grade(asked.path, asked.profile)
         went = report["ledger"]

@@ -1,4 +1,4 @@
-"""Kills the harness (SIGKILL) in the middle of each stage, grades again, and prints whether anything differs or is left.
+"""Kills the harness (SIGKILL) in the middle of each stage, grades again, and prints what differs or is left.
 
 .venv/bin/python bench/sigkill.py [STAGE ...]      # all stages unless named; the public profile
 """
@@ -29,7 +29,8 @@ def command(runs: Path) -> list[str]:
 
 def left_behind() -> list[str]:
     """Everything of ours that the engine still holds."""
-    engine, ours = docker.from_env(), {"label": LABEL}
+    engine = docker.from_env()
+    ours: dict[str, str | list[str] | bool] = {"label": LABEL}
     containers = [str(c.name) for c in engine.containers.list(all=True, filters=ours)]
     networks = [str(n.name) for n in engine.networks.list(filters=ours)]
     return containers + networks + [str(v.name) for v in engine.volumes.list(filters=ours)]
@@ -38,8 +39,7 @@ def left_behind() -> list[str]:
 def kill_in(stage: str, runs: Path) -> list[str]:
     """Start a grading, kill it a moment into a stage; what the engine holds then."""
     with subprocess.Popen(command(runs), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr
-        for line in running.stderr:
+        for line in running.stderr or ():
             if f"] {stage} " in line:
                 break
         time.sleep(SECONDS_INTO_STAGE)

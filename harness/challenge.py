@@ -1,4 +1,4 @@
-"""challenge.toml becomes a Challenge, strictly: a broken one names the file, the line, the key and what was expected."""
+"""challenge.toml becomes a Challenge, strictly: a broken one names the file, the line, the key and what is wrong."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
-from grading.evidence import Outcome, StageResult
+from grading.evidence import Outcome, Skip, StageResult
 
 if TYPE_CHECKING:
     from grading.report import Report
@@ -56,10 +56,12 @@ class Progress:
         self._spinner.update(text=escape(line))
         if not self._console.is_terminal and (changed or now - self._spoke > HEARTBEAT):
             self._spoke = now
-            self._console.print(f"[{now - self._start:5.0f} s] {line}", markup=False)
+            self._console.print(f"[{now - self._start:5.0f} s] {line}", markup=False, soft_wrap=True)
 
     def finished(self, result: StageResult) -> None:
-        """Say how a stage ended."""
+        """Say how a stage ended; one that was not asked for needs no line."""
+        if result.skip is Skip.SELECTION:
+            return
         passed = sum(check.outcome is Outcome.PASSED for check in result.checks)
         style = STYLES[result.outcome]
         seconds = f"{result.ledger.wall:6.1f} s"
@@ -67,7 +69,7 @@ class Progress:
             f"[{style}]{result.outcome.value:<8}[/] {result.stage:<11} {seconds}  {passed}/{len(result.checks)} checks"
         )
         reason = result.reason.splitlines()[0][:160] if result.reason else ""
-        self._console.print(f"{line}  [dim]{escape(reason)}[/]" if reason else line)
+        self._console.print(f"{line}  [dim]{escape(reason)}[/]" if reason else line, soft_wrap=True)
 
 
 def note(message: str) -> None:
@@ -82,18 +84,19 @@ def summary(report: Report, folder: Path) -> None:
         console.print(f"[magenta bold]VOID[/]: {escape('; '.join(report.void_because))}")
     if not report.run.final:
         console.print(f"[yellow bold]NOT A FINAL GRADE[/]: {escape(report.run.not_final_because)}")
+    lost = [score for score in report.scores if score.points is not None and score.points < score.max_points]
     table = Table("points", "of", "criterion", "why", box=None, pad_edge=False, header_style="bold")
-    for score in report.scores:
-        if score.points == score.max_points:
-            continue
-        points = "-" if score.points is None else f"{score.points:g}"
-        why = score.rationale.splitlines()[0][:200] if score.rationale else ""
-        table.add_row(points, f"{score.max_points:g}", escape(score.title), escape(why))
-    if table.row_count:
+    for score in lost:
+        why = score.rationale.splitlines()[0][:300] if score.rationale else ""
+        table.add_row(f"{score.points:g}", f"{score.max_points:g}", escape(score.title), escape(why))
+    if lost:
         console.print(table)
     undecided = report.max_points - report.decided_points
     rest = f", {undecided:g} undecided" if undecided else ""
     console.print(f"[bold]{report.submission}: {report.points:g} of {report.decided_points:g} points{rest}[/]")
+    waiting = [score.criterion for score in report.scores if score.points is None and not score.stage]
+    if waiting:
+        console.print(f"waiting for a reviewer: {', '.join(waiting)}  (harness review {folder} --help)", soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
 
 

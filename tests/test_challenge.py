@@ -78,7 +78,7 @@ def test_a_broken_file_names_the_line_the_key_and_what_was_expected(tmp_path, ol
     ("old", "new", "said"),
     [
         ('["repository"]', '["repository", "astrology"]', r"there is no stage 'astrology'; there are: .*repository"),
-        ('stage = "repository"', 'stage = "image"', r"criterion 'files': rests on the stage 'image', which does not run"),
+        ('stage = "repository"', 'stage = "image"', r"criterion 'files': rests on the stage 'image', which does"),
         ('["readme_present"]', '["readme_is_witty"]', r"'repository' records no 'readme_is_witty'; it records: "),
         ("[contract]", '[stage.repository]\nmood = "good"\n[contract]', r":10: stage.repository.mood: extra inputs"),
         ("[contract]", '[public.repository]\nmood = "good"\n[contract]', r":10: public.repository.mood: extra inputs"),

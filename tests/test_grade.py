@@ -40,7 +40,10 @@ HUGE = (
 )
 
 
-def submission(folder, server=SERVER.format(get=READY, post=READY), dockerfile=DOCKERFILE):
+NONSENSE = SERVER.format(get=READY, post=READY)
+
+
+def submission(folder, server=NONSENSE, dockerfile=DOCKERFILE):
     folder.mkdir()
     (folder / "Dockerfile").write_text(dockerfile)
     (folder / "server.py").write_text(server)
@@ -70,7 +73,7 @@ def failed(report, name):
 
 
 NEVER = {
-    "does not build": ({"dockerfile": DOCKERFILE + "RUN pip install no-such-package-of-anyone==9.9\n"}, "image", "builds"),
+    "does not build": ({"dockerfile": DOCKERFILE + "RUN pip install no-such-thing==9.9\n"}, "image", "builds"),
     "has no Dockerfile": ({"dockerfile": None}, "image", "builds"),
     "exits at once": ({"server": "raise SystemExit(7)\n"}, "startup", "becomes_ready"),
     "never gets ready": (
@@ -99,7 +102,7 @@ def test_a_submission_that_never_serves_is_told_why_once(fault, tmp_path):
     assert (folder / "report.html").stat().st_size > 10_000
 
 
-ANSWERS = {"garbage": 'self.send(200, bytes(range(256)))', "two gigabytes": HUGE, "silence": "time.sleep(3600)"}
+ANSWERS = {"garbage": "self.send(200, bytes(range(256)))", "two gigabytes": HUGE, "silence": "time.sleep(3600)"}
 
 
 @pytest.mark.engine

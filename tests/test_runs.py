@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import sample_report
 
 from grading.evidence import Evidence
 from grading.review import Review
 from harness import runs
 from harness.errors import UsageError
-import sample_report
 
 
 @pytest.fixture

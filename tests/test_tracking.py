@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import mlflow
+import sample_report
 
 from grading.formats import json as json_format
 from harness import tracking
-import sample_report
 
 
 def test_a_grading_is_found_in_mlflow_with_its_points_measurements_and_report(tmp_path):

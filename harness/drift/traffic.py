@@ -1,10 +1,10 @@
 """How rows become requests: the conditions that rotate over the pairs, the same in both twins.
 
-Each is there for a class of monitors that would otherwise pass: `row by row` for those that look at one request or
-count requests, `in a burst` for those that lose rows when callers overlap, `slowly` for windows of time or rates, `among malformed requests`
-for those that observe rows before they check them. Under `row by row` the last batch before each poll is sent row by
-row and the others whole: a monitor that looks at a single request is polled right after one, and all rows singly would
-be 3,000 requests a run. `slowly` pauses between batches, for 3 s in a run: it varies the pace, it does not wait.
+Each is there for monitors that would otherwise pass: `row by row` for those that look at one request or count requests,
+`in a burst` for those that lose rows when callers overlap, `slowly` for windows of time and alarms at a rate, `among
+malformed requests` for those that observe rows before they check them. Under `row by row` only the last batch before
+each poll is sent so and the others whole: a monitor that looks at a single request is polled right after one, and all
+rows singly would be 3,000 requests a run. `slowly` pauses between batches, for 3 s in a run: it varies the pace.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ CAUSES = (
         'int(os.environ.get("PORT", 8080)) in Python.',
     ),
     (
-        r"Read-only file system: '?\"?(?P<x>[^'\"\n]+)|\[Errno 30\][^\n]*|read-only file system",
+        r"[Rr]ead-only file system(?:: ['\"]?(?P<x>[^'\"\n]+))?",
         "It writes to its own file system{of_x}, which is read-only. Write to /tmp, or do without.",
     ),
     (
@@ -63,13 +63,13 @@ def cause(said: str) -> str:
         if match := re.search(pattern, end):
             groups = match.groupdict()
             what = (groups.get("x") or groups.get("y") or "").strip()
-            return sentence.format(x=what, of_x=f" {what}" if what else "")
+            return sentence.replace("{x}", what).replace("{of_x}", f" {what}" if what else "")
     return ""
 
 
 def read_only(said: str) -> str | None:
     """The path that a service failed to write to, an empty string if it did not say which, None if there was none."""
-    match = re.search(r"Read-only file system(?:: '?\"?([^'\"\n]+))?|\[Errno 30\]", _end(said), re.IGNORECASE)
+    match = re.search(r"[Rr]ead-only file system(?:: ['\"]?([^'\"\n]+))?", _end(said))
     return (match[1] or "").strip() if match else None
 
 

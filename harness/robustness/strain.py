@@ -5,102 +5,121 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.client import Client
+from harness.client import Client, NoAnswer
 from harness.errors import SubmissionError
-from harness.payloads import INVOCATIONS, predictions, split
+from harness.payloads import INVOCATIONS, split
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def drip(url: str, body: bytes, seconds: float, stop: threading.Event) -> None:
-    """Send a request whose body takes `seconds` to arrive, a piece at a time; any answer or refusal is fine."""
-    place = urlsplit(url)
-    head = (
-        f"POST {INVOCATIONS} HTTP/1.1\r\nhost: {place.netloc}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    pieces = 20
-    size = len(body) // pieces + 1
-    with suppress(OSError), socket.create_connection((place.hostname or "", place.port or 80), timeout=5) as connection:
-        connection.sendall(head.encode())
-        for start in range(0, len(body), size):
-            connection.sendall(body[start : start + size])
-            if stop.wait(seconds / pieces):
-                return
-        connection.recv(65536)
+PIECES = 20
+CONNECT_SECONDS = 5.0
+ENOUGH = 5
+"""Requests of others that must be answered while one is still arriving."""
 
 
-def answered_while_dripping(client: Client, frame: pd.DataFrame, *, clients: int, seconds: float) -> list[float]:
-    """Seconds that each of five valid requests took while slow clients were still sending theirs.
+@dataclass
+class Drip:
+    """A request whose body arrives a piece at a time."""
 
-    Raises:
-        SubmissionError: one of them was not answered as it should be.
-    """
-    body = json.dumps(split(frame)).encode()
-    stop = threading.Event()
-    slow = [threading.Thread(target=drip, args=(client.url, body, seconds, stop)) for _ in range(clients)]
-    for thread in slow:
-        thread.start()
-    try:
-        time.sleep(seconds / 10)
-        taken = []
-        for _ in range(5):
-            start = time.monotonic()
-            predictions(client.post(INVOCATIONS, split(frame), seconds=seconds), len(frame))
-            taken.append(time.monotonic() - start)
-        return taken
-    finally:
-        stop.set()
-        for thread in slow:
-            thread.join()
+    url: str
+    body: bytes
+    seconds: float
+
+    def __post_init__(self) -> None:
+        self.begun = threading.Event()
+        self.over = threading.Event()
+        """The last piece was sent, or the service closed the connection."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+
+    def __enter__(self) -> Drip:
+        self._thread.start()
+        self.begun.wait(CONNECT_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        place = urlsplit(self.url)
+        head = (
+            f"POST {INVOCATIONS} HTTP/1.1\r\nhost: {place.netloc}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(self.body)}\r\n\r\n"
+        )
+        size = len(self.body) // PIECES + 1
+        address = (place.hostname or "", place.port or 80)
+        with suppress(OSError), socket.create_connection(address, timeout=CONNECT_SECONDS) as connection:
+            connection.sendall(head.encode())
+            for start in range(0, len(self.body), size):
+                connection.sendall(self.body[start : start + size])
+                self.begun.set()
+                if self._stop.wait(self.seconds / PIECES):
+                    break
+        self.over.set()
+        self.begun.set()
 
 
-def mixed_up(client: Client, frame: pd.DataFrame, *, callers: int) -> tuple[Any, Any] | None:
-    """Send each row alone, then all of them again from several callers at once.
+def answered_meanwhile(client: Client, frame: pd.DataFrame, seconds: float) -> int:
+    """How many requests are answered, one after another, while another one takes `seconds` to arrive; five at most."""
+    answered = 0
+    with Drip(client.url, json.dumps(split(frame)).encode(), seconds) as drip:
+        while answered < ENOUGH and not drip.over.is_set():
+            try:
+                client.post(INVOCATIONS, split(frame), seconds=seconds)
+            except NoAnswer:
+                break
+            # Only the order of events counts, not how long anything takes on a busy machine.
+            answered += not drip.over.is_set()
+    return answered
 
-    Returns what was expected and observed for the first row whose answer changed, or None.
 
-    Raises:
-        SubmissionError: a valid request was not answered as it should be.
-    """
+def mixed_up(client: Client, frame: pd.DataFrame, callers: int) -> str:
+    """Send each row alone, then all of them again from several callers at once; says what differed, if anything."""
     rows = [frame.iloc[[n]] for n in range(len(frame))]
 
     def ask(row: pd.DataFrame) -> Any:
-        return predictions(client.post(INVOCATIONS, split(row)), 1)[0]
+        return answer(client, row)
 
-    alone = [ask(row) for row in rows]
-    with ThreadPoolExecutor(callers) as pool:
-        together = list(pool.map(ask, rows))
-    return next(((a, b) for a, b in zip(alone, together, strict=True) if not same(a, b)), None)
+    try:
+        alone = [ask(row) for row in rows]
+        with ThreadPoolExecutor(callers) as pool:
+            together = list(pool.map(ask, rows))
+    except SubmissionError as error:
+        return str(error)
+    wrong = [n for n, pair in enumerate(zip(alone, together, strict=True)) if not same(*pair)]
+    if not wrong:
+        return ""
+    first = wrong[0]
+    return f"{len(wrong)} of {len(rows)} answers differ from those to the same row alone: {together[first]} for {alone[first]}"
+
+
+def answer(client: Client, frame: pd.DataFrame, seconds: float | None = None) -> Any:
+    """What a service answers to valid rows: its predictions, or the whole of it if it calls them otherwise.
+
+    Whether the predictions are right, and well named, is judged by the functional stage; here they only must not change.
+
+    Raises:
+        SubmissionError: it is not 200, or not JSON.
+    """
+    reply = client.post(INVOCATIONS, split(frame), seconds=seconds)
+    if reply.status != 200:
+        raise SubmissionError(f"a valid request is answered {reply.status}: {reply.text[:200]!r}")
+    value = reply.json()
+    return value.get("predictions", value) if isinstance(value, dict) else value
 
 
 def same(one: Any, other: Any, tolerance: float = 1e-6) -> bool:
-    """Whether two predictions are equal, numbers within a tolerance."""
+    """Whether two answers are equal, numbers within a tolerance."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(same(a, b, tolerance) for a, b in zip(one, other, strict=True))
     if isinstance(one, int | float) and isinstance(other, int | float):
         return abs(one - other) <= tolerance * (1 + abs(one))
     return bool(one == other)
-
-
-def counters(client: Client, metric: str, drift_path: str) -> dict[str, float]:
-    """What the service says that it has scored, from each place that says so."""
-    found = {}
-    with suppress(SubmissionError):
-        lines = client.get("/metrics").text.splitlines()
-        values = [line.rsplit(" ", 1)[1] for line in lines if line.startswith((metric + " ", metric + "{"))]
-        with suppress(ValueError):
-            if values:
-                found[metric] = sum(map(float, values))
-    with suppress(SubmissionError):
-        report = client.get(drift_path).json()
-        if isinstance(report, dict) and isinstance(report.get("n_observed"), int):
-            found["n_observed"] = float(report["n_observed"])
-    return found

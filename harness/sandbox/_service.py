@@ -21,6 +21,8 @@ LOG_LINES = 5000
 LOG_CAP = 512 * 1024
 """Bytes of a service's output that are read: its end. The engine keeps 10 MB of it."""
 CGROUPS = Path("/sys/fs/cgroup")
+CANNOT_BE_RUN = 127
+"""The exit code by which shells say that there is no such program."""
 SECONDS_TO_DIE = 30.0
 """For a process that was sent SIGKILL; it may have much memory to give back."""
 
@@ -88,7 +90,12 @@ class DockerService:
         api: Any = self._container.client.api if self._container.client else None
         with asking("run a command beside a service"), _unless_ended():
             made = api.exec_create(self._container.id, list(command))["Id"]
-            api.exec_start(made, detach=True)
+            try:
+                api.exec_start(made, detach=True)
+            except APIError as error:
+                if "exec failed" in str(error.explanation):
+                    return CANNOT_BE_RUN
+                raise
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 ended = api.exec_inspect(made)

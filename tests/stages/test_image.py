@@ -86,9 +86,9 @@ import zipfile
 def build_wheel(folder, settings=None, metadata=None):
     name = "service-1-py3-none-any.whl"
     with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
-        for file, text in {"METADATA": "Metadata-Version: 2.1\\nName: service\\nVersion: 1\\n", "RECORD": "",
-                           "WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"}.items():
-            wheel.writestr(f"service-1.dist-info/{file}", text)
+        wheel.writestr("service-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: service\\nVersion: 1\\n")
+        wheel.writestr("service-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("service-1.dist-info/RECORD", "")
     return name
 """
     project = project.replace('"nothing"', '"nothing"\nbackend-path = ["."]')

@@ -24,6 +24,8 @@ def main() -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Longer than a load balancer's: else it sends a request down a connection that is just being closed.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
 

@@ -103,7 +103,7 @@ def metrics(request: Request) -> Response:
 @router.get("/monitoring/drift", responses=NOT_LOADED)
 def drift(engine: Loaded) -> Drift:
     """Whether the last rows look like the reference. Reading changes nothing."""
-    return Drift.model_validate(engine.monitor.verdict().as_json())
+    return Drift.model_validate(engine.monitor.verdict(), from_attributes=True)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

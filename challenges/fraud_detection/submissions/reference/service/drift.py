@@ -55,28 +55,14 @@ class Verdict:
     """Empty until there are enough rows."""
 
     @property
+    def status(self) -> str:
+        """Whether there were enough rows."""
+        return "ok" if self.features else "insufficient_data"
+
+    @property
     def drift_detected(self) -> bool:
         """Whether any feature drifted."""
         return any(finding.drifted for finding in self.features.values())
-
-    def as_json(self) -> dict[str, Any]:
-        """The body of GET /monitoring/drift."""
-        return {
-            "status": "ok" if self.features else "insufficient_data",
-            "drift_detected": self.drift_detected,
-            "n_observed": self.n_observed,
-            "window_size": self.window_size,
-            "reference_size": self.reference_size,
-            "features": {
-                name: {
-                    "drifted": finding.drifted,
-                    "score": round(finding.score, 3),
-                    "threshold": round(finding.threshold, 3),
-                    "method": finding.method,
-                }
-                for name, finding in self.features.items()
-            },
-        }
 
 
 class Monitor:

@@ -1,0 +1,255 @@
+"""The phases in their order: rounds with fresh services, then everything else with the services of the last round.
+
+A phase that the machine disturbed is tried again. From the second try on, the service that is not driven is frozen:
+were it the candidate that disturbs the reference, that ends it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from harness.client import Client
+from harness.errors import SubmissionError
+from harness.load import objective, preflight, rounds, slices, strain
+from harness.load.driven import conditions_of
+from harness.load.noise import Tolerance, reasons
+from harness.load.objective import Level
+from harness.load.preflight import Floor
+from harness.load.rig import CANDIDATE, NAMES, REFERENCE, Name, Rig
+from harness.load.rounds import Round
+from harness.load.settings import Settings
+from harness.load.slices import Verdict
+from harness.load.strain import Health, Overload
+from harness.sandbox import State
+
+T = TypeVar("T")
+CLOSED_LOOP_GENERATOR = 0.80
+FIRST_REQUESTS = 10
+CEILING_MARGIN = 3
+"""The generator's ceiling is at least this many times the highest rate that is driven."""
+DEAD = 0.5
+"""Good answers a second below which there is nothing more to measure."""
+OWN_SHARE = 0.7
+"""Of its own capacity, at which the objective is judged a second time."""
+
+
+@dataclass(frozen=True)
+class Tried(Generic[T]):
+    """A phase's last result, and why it is void; nothing if it is not."""
+
+    result: T
+    void: tuple[str, ...] = ()
+
+
+@dataclass
+class Seen:
+    """Everything that the phases saw."""
+
+    floor: Floor
+    noisy_before: str = ""
+    """What disturbed the machine before anything ran."""
+    rounds: list[Tried[Round]] = field(default_factory=list)
+    first_ms: float | None = None
+    tenth_ms: float | None = None
+    counted: tuple[float, int] | None = None
+    """By how much the counter of predictions grew in the last round, and how many were answered with 200."""
+    required: Tried[Level] | None = None
+    own: Tried[Level] | None = None
+    ladder: dict[Name, list[tuple[float, float]]] = field(default_factory=dict)
+    health: Tried[Health] | None = None
+    overload: Tried[Overload] | None = None
+    after_overload: State | None = None
+    ready_after_overload: bool = False
+    same: float | None = None
+    drivable: float = 0.0
+    """The candidate's capacity, or what the generator can drive of it."""
+
+
+def sit(
+    settings: Settings,
+    enter: Callable[[int], AbstractContextManager[Rig]],
+    seen: Seen,
+    baseline: Callable[[Round], str],
+) -> None:
+    """Run all phases. `enter` gives a rig with fresh services."""
+    number = 0
+    while True:
+        number += 1
+        with enter(number) as rig:
+            if number == 1:
+                seen.first_ms, seen.tenth_ms = first_answers(rig)
+            rig.say(f"warming up, round {number}")
+            warm = rounds.warm_up(rig)
+            rig.say(f"throughput beside the reference, round {number}")
+            seen.rounds.append(_round(rig, warm, number, baseline, seen))
+            if enough([tried.result.logs for tried in seen.rounds], settings):
+                _rest(rig, warm, seen)
+                return
+
+
+def enough(logs: Sequence[Sequence[float]], settings: Settings) -> bool:
+    """Whether no further round is needed: the planned ones agree, or there was one more already."""
+    if len(logs) < settings.rounds:
+        return False
+    settled = all(logs) and not slices.differ(logs, settings.agreement)
+    return settled or settings.rounds == 1 or len(logs) > settings.rounds
+
+
+def tried(rig: Rig, attempt: Callable[[str], T], void: Callable[[T], Sequence[str]]) -> Tried[T]:
+    """Try a phase until nothing makes it void, as often as the settings allow. Each try is given a label of its own."""
+    before = rig.isolate
+    try:
+        for number in range(1, rig.settings.repeats + 1):
+            result = attempt(str(number))
+            why = tuple(void(result))
+            if not why or number == rig.settings.repeats:
+                return Tried(result, why)
+            rig.say(f"disturbed, trying again: {why[0]}")
+            with rig.measuring():
+                time.sleep(rig.settings.pause_seconds)
+            rig.isolate = True
+    finally:
+        rig.isolate = before
+    raise AssertionError("unreachable: there is at least one try")
+
+
+def first_answers(rig: Rig) -> tuple[float | None, float | None]:
+    """Milliseconds of the candidate's first and tenth answer, one after the other; None where there was none."""
+    rig.fill("first", FIRST_REQUESTS)
+    taken: list[float | None] = []
+    for body in rig.pools["first"].bodies:
+        try:
+            reply = rig.clients[CANDIDATE].request("POST", rig.traffic.path, body=body, headers=rig.headers)
+            taken.append(reply.seconds * 1e3)
+        except SubmissionError:
+            taken.append(None)
+    return taken[0], taken[-1]
+
+
+def _round(rig: Rig, warm: rounds.Warm, number: int, baseline: Callable[[Round], str], seen: Seen) -> Tried[Round]:
+    def attempt(label: str) -> Round:
+        before = counter(rig.clients[CANDIDATE], rig.settings)
+        found = rounds.measure(rig, warm, f"{number}-{label}")
+        after = counter(rig.clients[CANDIDATE], rig.settings)
+        if before is not None and after is not None:
+            seen.counted = (after - before, sum(one.answered for one in found.candidate))
+        return found
+
+    def void(found: Round) -> list[str]:
+        usual = baseline(found)
+        return [*ratio_reasons(found, rig.settings), *([usual] if usual else [])]
+
+    found = tried(rig, attempt, void)
+    if not found.result.isolated and (found.result.idle or 0.0) > rig.settings.idle_cpu:
+        rig.say("the candidate works while the reference is driven: again, with the other one frozen")
+        rig.isolate = True
+        found = tried(rig, lambda label: attempt(f"frozen-{label}"), void)
+    return found
+
+
+def ratio_reasons(found: Round, settings: Settings) -> list[str]:
+    """Why a round is void.
+
+    Noise is judged by the reference's slices alone. Slices alternate, so that of others meets both; what shows in the
+    candidate's only is its own doing, an engine kept busy by its logging for one: no way to have a run declared void.
+    """
+    tolerance = Tolerance(foreign=settings.foreign, generator=CLOSED_LOOP_GENERATOR)
+    found_reasons = reasons(conditions_of(found.reference), tolerance)
+    bad = sum(int((~one.good).sum()) for one in found.reference)
+    if bad:
+        found_reasons.append(f"{bad} answers of the reference were wrong or missing")
+    needed = -(-settings.pairs // settings.rounds)
+    if len(found.clean) < needed:
+        found_reasons.append(f"{len(found.clean)} pairs of slices without a burst of other work, fewer than {needed}")
+    return found_reasons
+
+
+def _rest(rig: Rig, warm: rounds.Warm, seen: Seen) -> None:
+    settings, last = rig.settings, seen.rounds[-1].result
+    capacity: dict[Name, float] = {name: last.rate(name) for name in NAMES}
+    most = seen.floor.ceiling / CEILING_MARGIN / settings.overload
+    capacity = {name: min(rate, most) for name, rate in capacity.items()}
+    seen.drivable = capacity[CANDIDATE]
+    if seen.drivable < DEAD:
+        return
+    rig.say(f"latency at {settings.required_rate:g} requests a second")
+    seen.required = _level(rig, "required", dict.fromkeys(NAMES, settings.required_rate), capacity)
+    rig.say("latency at 70 % of its own capacity")
+    own = {name: OWN_SHARE * min(capacity[CANDIDATE], capacity[name]) for name in NAMES}
+    seen.own = _level(rig, "own", own, capacity)
+    rig.say("latency ladder")
+    seen.ladder = objective.ladder(rig, capacity)
+    rig.say("health under load")
+    seen.health = tried(rig, lambda _: strain.health(rig), lambda found: _unless_quiet(rig, healthy(found, settings)))
+    seen.same = strain.same_against_unique(rig, capacity[CANDIDATE], warm.slice_length(settings))
+    rig.say("overload and recovery")
+    usual = seen.own.result.quantiles(CANDIDATE)[1]
+    limit = max(settings.objective_ms, 2 * usual if usual < 10 * settings.objective_ms else 0.0)
+    seen.overload = tried(
+        rig,
+        lambda label: strain.overload(rig, capacity[CANDIDATE], limit, label),
+        lambda found: _unless_quiet(rig, found.recovered and found.clear >= settings.shed),
+    )
+    seen.after_overload = rig.services[CANDIDATE].state()
+    seen.ready_after_overload = _answers(rig)
+
+
+def _level(rig: Rig, label: str, rates: dict[Name, float], capacity: dict[Name, float]) -> Tried[Level]:
+    def void(found: Level) -> list[str]:
+        if found.hopeless(CANDIDATE) and not found.hopeless(REFERENCE):
+            return []
+        windows = found.of(REFERENCE) or found.of(CANDIDATE)
+        tolerance = Tolerance(foreign=rig.settings.foreign)
+        why = reasons(conditions_of(windows), tolerance)
+        if found.verdict(REFERENCE) is Verdict.MISSED:
+            why.append("the reference misses the objective too")
+        return why
+
+    # A queue that can only grow would still be worked off while the reference is driven.
+    alone = rates[CANDIDATE] > capacity[CANDIDATE]
+    return tried(
+        rig, lambda n: objective.level(rig, f"{label}-{n}", {CANDIDATE: rates[CANDIDATE]} if alone else rates), void
+    )
+
+
+def healthy(found: Health, settings: Settings) -> bool:
+    """Whether the health route answers long before a prediction does."""
+    return found.probes > 0 and found.p95 <= settings.health_factor * found.prediction
+
+
+def _unless_quiet(rig: Rig, fine: bool) -> list[str]:
+    """Why a failed phase of the candidate alone is void: the machine is noisy just after it, with nothing driven.
+
+    What is foreign while the candidate is driven may be its own doing, so that does not count.
+    """
+    if fine:
+        return []
+    share = preflight.watch(rig.cores, min(2.0, rig.settings.quiet_seconds))
+    limit = rig.settings.foreign
+    return [f"others used {share:.1%} of a core, more than {limit:.0%}"] if share > limit else []
+
+
+def _answers(rig: Rig) -> bool:
+    try:
+        body = rig.pools["first"].bodies[0] if "first" in rig.pools else rig.pools["warm-up"].bodies[0]
+        return rig.clients[CANDIDATE].request("POST", rig.traffic.path, body=body, headers=rig.headers).status == 200
+    except SubmissionError:
+        return False
+
+
+def counter(client: Client, settings: Settings) -> float | None:
+    """The service's own count of predicted rows, summed over its labels; None if it shows none."""
+    if not settings.predictions:
+        return None
+    try:
+        families = list(text_string_to_metric_families(client.get(settings.metrics_path).text))
+    except (SubmissionError, ValueError):
+        return None
+    values = [s.value for family in families for s in family.samples if s.name == settings.predictions]
+    return sum(values) if values else None

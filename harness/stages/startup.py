@@ -1,0 +1,34 @@
+"""Starting: does the service come up as a platform starts it, confined, and stop when it is told to?
+
+Most submissions that fail, fail here. So the stage spends its effort on saying why.
+"""
+
+from __future__ import annotations
+
+from harness.stages import Stage
+from harness.startup import confinement, first, variations
+from harness.startup.settings import Settings
+
+__all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
+NEEDS_SERVICE = True
+RECORDS = (
+    "becomes_ready", "live_before_ready", "not_ready_without_model", "honours_port", "port_default",
+    "listens_on_all_interfaces", "runs_as_non_root", "writes_nothing_outside_tmp", "healthcheck_passes",
+    "stops_on_sigterm", "cold_start", "time_to_serving", "memory_mb", "stop_seconds",
+)  # fmt: skip
+
+
+def run(stage: Stage[Settings]) -> None:
+    """Start the service as the contract has it, then under other conditions, and record how it takes that.
+
+    Raises:
+        NotReady: it does not come up at all; says why.
+    """
+    stage.say("first start")
+    with first.ready(stage) as (service, start):
+        first.record(stage, service, start)
+        confinement.look(stage, service)
+        stage.say("stopping")
+        confinement.stop(stage, service)
+    stage.say("other ports, and no model")
+    variations.all_at_once(stage, patience=3 * start.seconds + stage.settings.margin_seconds)

@@ -1,0 +1,188 @@
+"""All phases against two plain processes, of which one has a weakness: the right check names it, and no other falls.
+
+The machine may be busy while tests run, so nothing here asserts a time, and noise voids nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.client import Client
+from harness.load import exam, findings
+from harness.load.generator import Generator
+from harness.load.place import Place
+from harness.load.preflight import Floor
+from harness.load.rig import CANDIDATE, REFERENCE, Rig
+from harness.sandbox import State
+from harness.stages.load import json_headers
+
+SHORT = {
+    "foreign": 100.0, "burst": 100.0, "repeats": 1, "pause_seconds": 0, "quiet_seconds": 0,
+    "required_rate": 20, "objective_ms": 500, "first_answer_ms": 400, "health_rows": 400, "health_seconds": 2,
+    "rounds": 1, "ratio_seconds": 3, "pairs": 4, "slice_seconds": 0.3, "same_pairs": 2, "looks": 2,
+    "warm_window_seconds": 0.2, "warm_most_seconds": 1, "ladder": (0.3, 0.8), "ladder_seconds": 0.5,
+    "overload_seconds": 1, "recovery_seconds": 1, "recovered_seconds": 1,
+}  # fmt: skip
+
+
+class Traffic:
+    path = "/invocations"
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def requests(self, count: int, seed: int, rows: int = 1) -> list[tuple[bytes, Any]]:
+        bodies = [f"{seed}-{number} {'row ' * rows}".encode() for number in range(count)]
+        return [(body, body) for body in bodies]
+
+    def is_right(self, answer: bytes, expected: Any) -> bool:
+        return answer == expected
+
+
+class PlainService:
+    """A stand-in as the load stage knows services."""
+
+    def __init__(self, name: str, url: str, process: subprocess.Popen[bytes]) -> None:
+        self.name, self.url, self._process = name, url, process
+
+    def state(self) -> State:
+        code = self._process.poll()
+        return State(code is None, code)
+
+    def cpu_file(self) -> Path:
+        return Path(f"/proc/{self._process.pid}/stat")
+
+    def freeze(self, frozen: bool) -> None:
+        if self._process.poll() is None:
+            os.kill(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+
+@contextmanager
+def stand_in(name: str, *flags: str) -> Iterator[PlainService]:
+    script = Path(__file__).with_name("stand_in.py")
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+        command = [sys.executable, str(script), str(listening.fileno()), *flags]
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()]) as process:
+            listening.close()
+            try:
+                yield PlainService(name, url, process)
+            finally:
+                process.kill()
+
+
+Examine = Callable[..., tuple[exam.Seen, dict[str, Any], dict[str, Any]]]
+
+
+@pytest.fixture
+def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
+    """Runs all phases on a stand-in with these flags; gives what was seen, the checks and the measurements."""
+
+    def examine(*flags: str, **settings: object) -> tuple[exam.Seen, dict[str, Any], dict[str, Any]]:
+        stage = stage_of("load", folder_of({"Dockerfile": "FROM scratch"}), **{**SHORT, **settings})
+        place = Place(0, 0)
+
+        with Generator(pin=(), cores=(0,), log=tmp_path / "log", scratch=tmp_path) as generator:
+
+            @contextmanager
+            def enter(number: int) -> Iterator[Rig]:
+                with ExitStack() as stack:
+                    ours = stack.enter_context(stand_in(CANDIDATE, *flags))
+                    theirs = stack.enter_context(stand_in(REFERENCE))
+                    clients = [stack.enter_context(Client(service.url)) for service in (ours, theirs)]
+                    for client in clients:
+                        client.get("/livez", seconds=30)
+                    yield Rig(
+                        settings=stage.settings,
+                        generator=generator,
+                        traffic=Traffic(),
+                        services={CANDIDATE: ours, REFERENCE: theirs},  # type: ignore[dict-item]  # all that is used of it
+                        clients=dict(zip((CANDIDATE, REFERENCE), clients, strict=True)),
+                        headers=json_headers(),
+                        seed=lambda purpose: hash((number, purpose)) % 2**32,
+                        cores=(0,),
+                        measuring=nullcontext,
+                    )
+
+            seen = exam.Seen(Floor(ceiling=1e6, p95=1.0))
+            exam.sit(stage.settings, enter, seen, lambda _: "")
+        findings.record(stage, seen, place)
+        return seen, {c.name: c for c in stage.checks}, {m.name: m for m in stage.measurements}
+
+    return examine
+
+
+def failed(checks: dict[str, Any]) -> set[str]:
+    return {name for name, check in checks.items() if check.outcome == "failed"}
+
+
+# On a machine that is busy with other tests even an honest service may be late.
+AT_THE_MERCY_OF_NOISE = {
+    "meets_objective_at_required_rate",
+    "meets_objective_at_70_percent",
+    "recovers_after_overload",
+}
+
+
+def test_the_reference_loses_nothing_beside_itself(examine):
+    seen, checks, measured = examine()
+    assert failed(checks) - AT_THE_MERCY_OF_NOISE == set()
+    assert set(checks) | set(measured) == set(findings.RECORDS)
+    ratio = measured["throughput_ratio"]
+    assert ratio.interval.low / 1.5 < 1 < ratio.interval.high * 1.5
+    assert 0.8 < measured["cpu_ratio"].value < 1.25
+    assert measured["error_ratio"].value == 0
+    assert seen.same is not None
+    assert 0.5 < seen.same < 2
+
+
+def test_a_slow_service_that_blocks_its_event_loop_is_told(examine):
+    _, checks, measured = examine("twice", "blocking")
+    assert failed(checks) - AT_THE_MERCY_OF_NOISE == {"health_answers_under_load"}
+    assert "event loop" in checks["health_answers_under_load"].message
+    assert 1.6 < measured["cpu_ratio"].value < 2.5
+    assert measured["throughput_ratio"].value < 0.8
+
+
+def test_wrong_answers_take_the_points_for_speed(examine):
+    _, checks, measured = examine("wrong", "lazy")
+    assert failed(checks) - AT_THE_MERCY_OF_NOISE == {"answers_correct_under_load", "ready_means_warm"}
+    assert measured["throughput_ratio"].value == 0
+    assert "wrong answers" in measured["throughput_ratio"].note
+
+
+def test_a_service_that_works_while_the_reference_is_driven_is_frozen_meanwhile(examine):
+    seen, checks, measured = examine("restless", "forgetful")
+    assert seen.rounds[0].result.isolated
+    assert "frozen" in measured["throughput_ratio"].note
+    assert failed(checks) - AT_THE_MERCY_OF_NOISE == {"no_load_detection"}
+    assert "model_predictions_total grew by" in checks["no_load_detection"].message
+
+
+def test_a_cache_is_noted_and_earns_nothing(examine):
+    _, checks, measured = examine("cache")
+    assert measured["same_ratio"].value > 2
+    assert measured["throughput_ratio"].value < 1.5
+    assert failed(checks) - AT_THE_MERCY_OF_NOISE == set()
+
+
+def test_a_service_that_dies_under_load_is_a_finding_and_not_our_error(examine):
+    _, checks, measured = examine("mortal")
+    assert {"survives_overload", "recovers_after_overload", "meets_objective_at_required_rate"} <= failed(checks)
+    assert measured["error_ratio"].value > 0
+
+
+def test_a_service_that_does_not_recover_from_overload_is_told(examine):
+    _, checks, _ = examine("stuck", overload=3.0)
+    assert "recovers_after_overload" in failed(checks)
+    assert checks["survives_overload"].outcome == "passed"
