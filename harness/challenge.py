@@ -150,7 +150,8 @@ def load(folder: Path) -> Challenge:
         path = folder / "challenge.toml"
         line = line_of(path.read_text("utf-8"), ("id",))
         raise ChallengeError(f"{path}:{line}: id: should be the folder's name {folder.name!r}, not {spec.id!r}")
-    return Challenge(folder, spec, digest(folder))
+    # Importing `data.py` may leave compiled files behind, which are no part of the challenge.
+    return Challenge(folder, spec, digest(folder, without="__pycache__"))
 
 
 def read_spec(folder: Path) -> Spec:
@@ -209,7 +210,8 @@ def line_of(text: str, keys: tuple[int | str, ...]) -> int:
         following = keys[depth] if depth < len(keys) else 0
         index = following if isinstance(following, int) else 0
         assignment = re.compile(rf"\s*{re.escape(last)}\s*=")
-        assigned = next((n for n in range(best, len(lines)) if assignment.match(lines[n])), None)
+        table_end = next((n for n in range(best + 1, len(lines)) if lines[n].lstrip().startswith("[")), len(lines))
+        assigned = next((n for n in range(best, table_end) if assignment.match(lines[n])), None)
         if index < len(headers):
             best = headers[index]
         elif assigned is not None:

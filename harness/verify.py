@@ -58,7 +58,8 @@ def _has_evidence(challenge: Challenge, criterion: AutomaticCriterion) -> None:
     if criterion.stage not in challenge.spec.stages:
         runs = ", ".join(challenge.spec.stages)
         raise ChallengeError(f"{where}: rests on the stage '{criterion.stage}', which does not run; these do: {runs}")
-    records: tuple[str, ...] = stage_module(criterion.stage).RECORDS
+    module = stage_module(criterion.stage)
+    records: tuple[str, ...] = module.records(challenge) if hasattr(module, "records") else module.RECORDS
     names = criterion.checks if isinstance(criterion, ChecksCriterion) else (criterion.measurement,)
     for name in names:
         if not any(fnmatchcase(name, known) or fnmatchcase(known, name) for known in records):

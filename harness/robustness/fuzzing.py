@@ -28,8 +28,15 @@ CONFIG = """
 [phases.coverage]
 unexpected-methods = []
 """
-"""Without this the fuzzer tries every method on every route, and some fair servers answer 501 to one they never heard of."""
-NETWORK = ("ConnectionError", "ReadTimeout", "ConnectTimeout", "Timeout", "ChunkedEncodingError", "ContentDecodingError")
+"""Otherwise the fuzzer tries every method on every route, and some fair servers answer 501 to what they do not know."""
+NETWORK = (
+    "ConnectionError",
+    "ReadTimeout",
+    "ConnectTimeout",
+    "Timeout",
+    "ChunkedEncodingError",
+    "ContentDecodingError",
+)
 """What the fuzzer calls it when a request gets no answer."""
 MEMORY = 2 * 2**30
 REPORT_CAP = 64 * 2**20
@@ -90,7 +97,7 @@ def _run(command: list[str], folder: Path, seconds: float) -> Found:
             process.wait()
         output.seek(0)
         said = output.read(2**20).decode("utf-8", "replace")
-    # 0: nothing found; 1: something found; a signal or anything else: it hit a cap, or is broken, which the report tells.
+    # 0: nothing found; 1: something found; anything else: it hit a cap or is broken, and the report tells which.
     return Found(stopped=code not in (0, 1), output=said)
 
 
@@ -135,4 +142,6 @@ def _problem(interaction: dict[str, Any]) -> str:
     command = f"curl -i -X POST localhost:8080{route.partition(' ')[2]}"
     if kind:
         command += f" -H {shlex.quote(f'Content-Type: {kind}')}"
-    return f"{route} with a generated body of {len(body)} bytes {got}. Try: {command} --data-binary {shlex.quote(shown)}"
+    return (
+        f"{route} with a generated body of {len(body)} bytes {got}. Try: {command} --data-binary {shlex.quote(shown)}"
+    )

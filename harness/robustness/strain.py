@@ -67,15 +67,17 @@ class Drip:
         self.begun.set()
 
 
-def answered_meanwhile(client: Client, frame: pd.DataFrame, seconds: float) -> int:
+def answered_meanwhile(url: str, frame: pd.DataFrame, seconds: float) -> int:
     """How many requests are answered, one after another, while another one takes `seconds` to arrive; five at most."""
     answered = 0
-    with Drip(client.url, json.dumps(split(frame)).encode(), seconds) as drip:
+    with Drip(url, json.dumps(split(frame)).encode(), seconds) as drip:
         while answered < ENOUGH and not drip.over.is_set():
-            try:
-                client.post(INVOCATIONS, split(frame), seconds=seconds)
-            except NoAnswer:
-                break
+            # Each on a connection of its own, as those of other callers are: an open one might already have its worker.
+            with Client(url) as client:
+                try:
+                    client.post(INVOCATIONS, split(frame), seconds=seconds)
+                except NoAnswer:
+                    break
             # Only the order of events counts, not how long anything takes on a busy machine.
             answered += not drip.over.is_set()
     return answered
@@ -97,14 +99,14 @@ def mixed_up(client: Client, frame: pd.DataFrame, callers: int) -> str:
     wrong = [n for n, pair in enumerate(zip(alone, together, strict=True)) if not same(*pair)]
     if not wrong:
         return ""
-    first = wrong[0]
-    return f"{len(wrong)} of {len(rows)} answers differ from those to the same row alone: {together[first]} for {alone[first]}"
+    got, expected = together[wrong[0]], alone[wrong[0]]
+    return f"{len(wrong)} of {len(rows)} answers differ from those to the same row alone, e.g. {got} for {expected}"
 
 
 def answer(client: Client, frame: pd.DataFrame, seconds: float | None = None) -> Any:
     """What a service answers to valid rows: its predictions, or the whole of it if it calls them otherwise.
 
-    Whether the predictions are right, and well named, is judged by the functional stage; here they only must not change.
+    Whether they are right, and well named, the functional stage judges; here they only must not change.
 
     Raises:
         SubmissionError: it is not 200, or not JSON.

@@ -12,15 +12,16 @@ from types import TracebackType
 from typing import Self
 
 from harness.client import Client, NoAnswer, Reply
+from harness.payloads import INVOCATIONS
 from harness.robustness import counters
 from harness.robustness.malformed import Malformed
 from harness.robustness.settings import Settings
-from harness.payloads import INVOCATIONS
 from harness.sandbox import Service
 from harness.stages import Stage
 
 LIVES = 4
 """Services that are started at most."""
+TOO_OFTEN = "It was not sent: the service had died too often of what was sent before."
 
 
 @dataclass
@@ -67,8 +68,10 @@ class Target:
         """A client for the service that runs now."""
         return self.current[1]
 
-    def send(self, case: Malformed, seconds: float | None = None) -> Reply | NoAnswer:
-        """Send a request and see whether the service lives on."""
+    def send(self, case: Malformed, seconds: float | None = None) -> Reply | NoAnswer | None:
+        """Send a request and see whether the service lives on; None if it was not sent, because too many died."""
+        if self.spent:
+            return None
         limit = seconds or self.stage.settings.request_seconds
         try:
             headers = {"content-type": case.content_type}

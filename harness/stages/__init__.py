@@ -1,7 +1,8 @@
 """What a stage is given and where it puts what it sees. One public module beside this file is one stage.
 
 A stage module has a docstring (what it looks at), `Settings` (a pydantic model, checked when the challenge is loaded),
-`RECORDS` (globs over the names of the checks and measurements it may record, which rubrics are checked against),
+`RECORDS` (globs over the names of the checks and measurements it may record, which rubrics are checked against; or a
+function `records(challenge)` where they depend on the challenge),
 `NEEDS_SERVICE` (whether it runs the submission) and `run(stage)`.
 """
 

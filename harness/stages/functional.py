@@ -7,6 +7,7 @@ nothing that it prints is read. It is started before the services, so that its i
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 from pydantic import BaseModel, ConfigDict, Field
 
 from grading.evidence import Check
+from harness.challenge import Challenge
 from harness.errors import InfrastructureError
 from harness.functional.brief import Brief, Served
 from harness.readiness import NotReady
@@ -26,8 +28,7 @@ from harness.sandbox import Service
 from harness.stages import Stage
 
 NEEDS_SERVICE = True
-RECORDS = ("*",)
-"""The names of the challenge's tests without `test_`, and `service_survives`."""
+SURVIVES = "service_survives"
 ROOT = Path(__file__).resolve().parent.parent.parent
 GRACE = 60.0
 """Seconds that the tests may take beyond the time that they give to the services; more is a bug of ours."""
@@ -40,6 +41,13 @@ class Settings(BaseModel):
 
     seconds: float = Field(120, gt=0)
     """The time that all checks share. A service too slow for it fails the checks that are left."""
+
+
+def records(challenge: Challenge) -> tuple[str, ...]:
+    """The names of the checks that this stage may record for a challenge: those of its tests, without `test_`."""
+    trees = (ast.parse(path.read_text("utf-8")) for path in sorted(challenge.folder.glob("functional/test_*.py")))
+    named = (node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef))
+    return (*(name.removeprefix("test_") for name in named if name.startswith("test_")), SURVIVES)
 
 
 def run(stage: Stage[Settings]) -> None:
@@ -152,7 +160,7 @@ def _survives(stage: Stage[Settings], running: list[Service]) -> None:
     how = "; ".join(ended)
     wrong = f"The service ended while it was being tested: {how}. Its log is among the artifacts."
     stage.check(
-        "service_survives",
+        SURVIVES,
         not ended,
         wrong if ended else "The service still runs after all checks.",
         expected="running",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.robustness import findings
+from harness.robustness import aftermath, refusals
 from harness.robustness.settings import Settings
 from harness.robustness.target import Target
 from harness.stages import Stage
@@ -22,15 +22,23 @@ ROWS = 40
 
 
 def run(stage: Stage[Settings]) -> None:
-    """Send what must be refused and see what it leaves behind, then strain the service, then fuzz it."""
+    """Send what must be refused and see what it leaves behind, then strain the service, then fuzz it.
+
+    Raises:
+        SubmissionError: not even a valid request is answered.
+    """
     rows = stage.subject.challenge.data.sample(ROWS, np.random.default_rng(stage.subject.seed.child("robustness")))
-    with Target(stage) as target, stage.ledger.span("measuring"):
-        before = findings.baseline(target, rows)
-        stage.say("malformed requests")
-        replies = [*findings.malformed_requests(target, rows), *findings.routes(target)]
-        findings.refusals(stage, replies)
-        findings.aftermath(target, rows, before)
-        stage.say("slow and concurrent callers")
-        findings.strain(target, rows)
-        stage.say("fuzzing against the contract")
-        findings.fuzzing(target)
+    with Target(stage) as target:
+        before = aftermath.baseline(target, rows)
+        with stage.ledger.span("measuring"):
+            stage.say("malformed requests")
+            replies = refusals.send_malformed(target, rows)
+            refusals.judge_replies(stage, [*replies, *refusals.ask_wrong_routes(target)])
+            refusals.zero_rows(target, rows)
+            refusals.oversized(target, rows)
+            aftermath.still_serves(target, rows, before)
+            stage.say("slow and concurrent callers")
+            aftermath.slow_callers(target, rows)
+            aftermath.concurrent_callers(target, rows)
+            stage.say("fuzzing against the contract")
+            aftermath.fuzz(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from service.protocol import Refused
 
@@ -21,8 +22,11 @@ async def read_body(request: Request, cap: int) -> bytes:
     if declared.isdigit() and int(declared) > cap:
         raise refused
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > cap:
-            raise refused
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > cap:
+                raise refused
+    except ClientDisconnect as error:
+        raise Refused("the connection closed before the body was complete") from error
     return bytes(body)

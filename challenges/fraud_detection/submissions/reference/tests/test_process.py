@@ -51,6 +51,19 @@ def test_it_is_alive_before_it_is_ready(process: tuple[subprocess.Popen[bytes], 
     assert wait(url, "/readyz")[0] == 503
 
 
+def test_a_caller_that_hangs_up_is_no_error_of_the_service(process: tuple[subprocess.Popen[bytes], str]) -> None:
+    _, url = process
+    wait(url, "/readyz")
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as caller:
+        caller.sendall(head)
+        time.sleep(0.2)
+    deadline = time.monotonic() + 10
+    while 'path="/invocations",status="400"} 1.0' not in httpx.get(f"{url}/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_sigterm_answers_what_is_in_flight(process: tuple[subprocess.Popen[bytes], str], rows: pd.DataFrame) -> None:
     running, url = process
     wait(url, "/readyz")
