@@ -79,7 +79,8 @@ def _one(stage: Stage[Any], selected: tuple[str, ...], blocked: str) -> tuple[St
     try:
         module.run(stage)
     except SubmissionError as error:
-        stage.check("completed", False, str(error))
+        if not any(check.outcome is Outcome.FAILED for check in stage.checks):
+            stage.check("completed", False, str(error))
         if isinstance(error, BuildFailed | CannotStart | NotReady):
             blocked = f"the submission did not come up: {str(error).splitlines()[0]}"
         return stage.result(Outcome.FAILED, str(error)), blocked

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import docker
 import pytest
+from docker.errors import ImageNotFound
 
 from grading.evidence import Check, Measurement
 from harness.challenge import HOME, Challenge, Spec
 from harness.errors import InfrastructureError
-from harness.sandbox import Sandbox
+from harness.sandbox import Image, Limits, Sandbox
 from harness.sandbox.docker import DockerSandbox, available
 from harness.seeds import published
 from harness.stages import Stage, Subject
-from harness.submission import export
+from harness.submission import Submission, export
 from harness.verify import stage_module
 
 FRAUD = HOME / "fraud_detection"
@@ -64,11 +67,30 @@ def hidden_model(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory)
     return folder
 
 
+class TidySandbox(DockerSandbox):
+    """Remembers which images it made, so that tests leave none behind."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.made: set[str] = set()
+
+    def build(self, submission: Submission, limits: Limits, log: Path) -> Image:
+        image = super().build(submission, limits, log)
+        self.made.add(image.digest)
+        return image
+
+
 @pytest.fixture(scope="session")
 def engine_sandbox() -> Iterator[DockerSandbox]:
-    """The real sandbox, shared by all tests of stages."""
-    with DockerSandbox("tests-of-the-stages") as sandbox:
+    """The real sandbox, shared by all tests of stages. Images that were there before are left alone."""
+    client = docker.from_env()
+    before = {image.id for image in client.images.list()}
+    with TidySandbox("tests-of-the-stages") as sandbox:
         yield sandbox
+    for digest in sandbox.made - before:
+        with suppress(ImageNotFound):
+            client.images.remove(digest, force=True)
+    client.close()
 
 
 @dataclass

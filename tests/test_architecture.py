@@ -9,8 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("harness", "grading", "challenges", "candidate_template")
-# The modules that may touch an engine, subprocesses or sockets of candidate code.
-REACHES_OUT = ("harness.sandbox", "harness.stages", "harness.load", "harness.drift", "harness.robust")
+# The packages that may touch an engine, subprocesses or sockets of candidate code.
+STAGES = ("drift", "functional", "inspection", "load", "robustness", "startup")
+REACHES_OUT = ("harness.sandbox", "harness.stages", *(f"harness.{name}" for name in STAGES))
 LAYERS = ("evidence", "review", "rubric", "kpis", "report", "formats")
 
 

@@ -1,15 +1,18 @@
 """The model that candidates serve: a scikit-learn pipeline, saved for MLflow with its own reference sample.
 
-`python model.py FOLDER` writes the published model there (version 1, the published seed):
+Run without arguments, this makes `public/model` again, and what is made from it; with a folder, it writes the published
+model (version 1, seed 0) there:
 
-    python challenges/fraud_detection/model.py challenges/fraud_detection/public/model
+    python challenges/fraud_detection/model.py [FOLDER]
 """
 
 from __future__ import annotations
 
 import gzip
 import importlib.util
+import json
 import logging
+import shutil
 import sys
 import uuid
 import warnings
@@ -115,9 +118,26 @@ def train(rng: np.random.Generator) -> tuple[Pipeline, pd.DataFrame]:
     return pipeline.fit(features, label), features
 
 
-if __name__ == "__main__":
-    import shutil
+def publish() -> None:
+    """Make the published model again, with everything that is made from it: the sample's answer, and the copies."""
+    here = Path(__file__).resolve().parent
+    public = here / "public"
+    write(public / "model")
+    request = json.loads((public / "sample_request.json").read_text("utf-8"))
+    rows = pd.DataFrame(request["dataframe_records"]).astype(dict.fromkeys(data.NUMERIC, np.float64))
+    answers = mlflow.sklearn.load_model(str(public / "model")).predict_proba(rows).tolist()
+    lines = ",\n  ".join(json.dumps(answer) for answer in answers)
+    (public / "sample_response.json").write_text(f'{{"predictions": [\n  {lines}\n]}}\n', "utf-8")
+    for copy in (here / "submissions" / "reference", here.parents[1] / "candidate_template"):
+        shutil.rmtree(copy / "model", ignore_errors=True)
+        shutil.copytree(public / "model", copy / "model")
 
-    target = Path(sys.argv[1])
-    shutil.rmtree(target, ignore_errors=True)
-    save(target, *PUBLISHED)
+
+def write(folder: Path) -> None:
+    """Write the published model in place of whatever is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    save(folder, *PUBLISHED)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1])) if sys.argv[1:] else publish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +16,8 @@ USUAL = ("/app", "/code", "/home", "/root", "/srv", "/src", "/usr/src", "/worksp
 """Where applications are put in images."""
 INSTALLED = re.compile(r"(?:^|/)(?:\.?venv|env|virtualenv|site-packages|conda|\.local|usr/local)(?:/|$)")
 SOURCES = (".py", ".js", ".ts", ".go", ".rs", ".java", ".kt", ".cs")
-CHANGE = "# One line was changed here.\n"
+COMMENTS = {".py": "#"}
+"""How a line is commented out, where it is not by two slashes."""
 FOLDERS_CAP = 40
 BUILD_TOOLS = frozenset((
     "build-essential", "gcc", "g++", "make", "cmake", "clang", "python3-dev", "python-dev", "build-base",
@@ -56,7 +58,8 @@ def change_code(folder: Path) -> list[str]:
         test = path.name.startswith("test") or path.name == "conftest.py" or "tests" in path.parts
         if path.suffix in SOURCES and path.name != "setup.py" and not test:
             text = checkout.text(name)
-            line = CHANGE if path.suffix == ".py" else "\n"
+            # New in each run: the builder remembers the change of an earlier one.
+            line = f"{COMMENTS.get(path.suffix, '//')} One line was changed here: {secrets.token_hex(8)}.\n"
             with (folder / name).open("a", encoding="utf-8") as file:
                 file.write(line if text.endswith("\n") or not text else f"\n{line}")
             changed.append(name)

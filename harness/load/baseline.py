@@ -19,10 +19,10 @@ class Baseline:
         """`key` names what the values depend on: the reference's image, the processor, the kernel."""
         self._path, self._key = path, key
 
-    def off(self, value: float) -> str:
-        """Why `value` is not to be believed, or an empty string."""
+    def off(self, value: float | None) -> str:
+        """Why `value` is not to be believed, or an empty string; None is not known."""
         earlier = self._all().get(self._key, [])
-        if len(earlier) < NEEDED:
+        if value is None or len(earlier) < NEEDED:
             return ""
         usual = statistics.median(earlier)
         if abs(value / usual - 1) <= TOLERANCE:
@@ -32,8 +32,10 @@ class Baseline:
             f"machine (delete {self._path} if the machine has changed)"
         )
 
-    def add(self, value: float) -> None:
+    def add(self, value: float | None) -> None:
         """Keep a value, one that is off too: where a machine has changed, the usual value follows within a few runs."""
+        if value is None:
+            return
         values = self._all()
         values[self._key] = [*values.get(self._key, []), value][-KEPT:]
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,7 @@ def tried(rig: Rig, attempt: Callable[[str], T], void: Callable[[T], Sequence[st
         for number in range(1, rig.settings.repeats + 1):
             result = attempt(str(number))
             why = tuple(void(result))
-            if not why or number == rig.settings.repeats:
+            if not why or number == rig.settings.repeats or not rig.left():
                 return Tried(result, why)
             rig.say(f"disturbed, trying again: {why[0]}")
             with rig.measuring():

@@ -38,13 +38,13 @@ def record(stage: Stage[Settings], seen: Seen, place: Place) -> None:
     """
     _machine(stage, seen)
     _first(stage, seen)
-    _ratio(stage, seen, place)
     _correct(stage, seen)
     _detection(stage, seen)
     promises.levels(stage, seen)
     promises.ladder(stage, seen)
     promises.health(stage, seen)
     promises.overload(stage, seen)
+    _ratio(stage, seen, place)
 
 
 def _candidate(seen: Seen) -> list[Driven]:

@@ -49,7 +49,7 @@ def make(traffic: Traffic, name: str, count: int, seed: int, rows: int = 1) -> P
     Raises:
         ChallengeError: the challenge made fewer different ones.
     """
-    unique = dict(traffic.requests(count + count // SPARE + SPARE, seed, rows))
+    unique = dict(traffic.requests(count + count // SPARE + 2, seed, rows))
     if len(unique) < count:
         raise ChallengeError(f"load.py made only {len(unique)} different requests; {count} are needed")
     return Pool(name, tuple(unique)[:count], tuple(unique.values())[:count])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Rig:
     """Those that are pinned, that of the services first."""
     measuring: Callable[[], AbstractContextManager[None]]
     """Accounts for the time of a window."""
+    left: Callable[[], float] = lambda: math.inf
+    """Seconds in which a phase may be tried again."""
     say: Callable[[str], None] = lambda _: None
     keep: Callable[[str, list[Driven]], None] = lambda _name, _windows: None
     """Keeps what was driven beside the evidence."""
@@ -61,24 +64,24 @@ class Rig:
         self.pools[requests.name] = requests
         self.generator.fill(requests.name, requests.bodies)
 
-    def drive(self, windows: Sequence[Window]) -> list[Driven]:
-        """Drive windows one after the other."""
+    def drive(self, windows: Sequence[Window], *, patience: float = 2.0) -> list[Driven]:
+        """Drive windows one after the other; `patience` is how long after each its last answers are waited for (s)."""
         if self.isolate:
-            return [self._isolated(window) for window in windows]
-        return self._drive(windows)
+            return [self._isolated(window, patience) for window in windows]
+        return self._drive(windows, patience)
 
-    def _isolated(self, window: Window) -> Driven:
+    def _isolated(self, window: Window, patience: float) -> Driven:
         others = [service for name, service in self.services.items() if name != window.target]
         for other in others:
             other.freeze(True)
         try:
-            return self._drive([window])[0]
+            return self._drive([window], patience)[0]
         finally:
             for other in others:
                 other.freeze(False)
 
-    def _drive(self, windows: Sequence[Window]) -> list[Driven]:
-        order = Order(tuple(self.targets), tuple(windows), out="", headers=self.headers)
+    def _drive(self, windows: Sequence[Window], patience: float) -> list[Driven]:
+        order = Order(tuple(self.targets), tuple(windows), out="", headers=self.headers, patience=patience)
         with self.measuring():
             seen, requests = self.generator.drive(order)
         return driven.cut(seen, requests, [self.pools[window.pool] for window in windows], self.traffic)

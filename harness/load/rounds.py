@@ -17,6 +17,8 @@ LEAD_IN = 0.1
 SPARE = 1.5
 """A pool holds this many times the requests that are expected to be sent."""
 WARM_REQUESTS = 4000
+SHORT, LONG = 2.0, 10.0
+"""Seconds that a slice waits for its last answers: what a slow service still works on would slow the other's slice."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def measure(rig: Rig, warm: Warm, label: str) -> Round:
     rig.fill(name, math.ceil(SPARE * count * (length + LEAD_IN) * max(warm.rates.values())) + 20 * settings.users)
     shuffled = np.random.default_rng(rig.seed(f"order-{label}")).permuted(np.tile(NAMES, (count, 1)), axis=1)
     order = [Window(service, name, seconds=length, users=settings.users, lead_in=LEAD_IN) for service in shuffled.flat]
-    driven = rig.drive(order)
+    driven = rig.drive(order, patience=min(max(SHORT, 4 * max(warm.medians.values())), LONG))
     rig.keep(name, driven)
     own = {service: tuple(one for one in driven if one.target == service) for service in NAMES}
     return Round(own[CANDIDATE], own[REFERENCE], len(rig.pools[name].bodies), settings.burst, rig.isolate)

@@ -35,6 +35,8 @@ class Settings(Record):
     """How often a phase is tried before the stage ends undecided."""
     pause_seconds: float = Field(5, ge=0)
     """Between two tries."""
+    seconds: float = Field(480, gt=0)
+    """From when on nothing is tried again."""
 
     # Ratio.
     users: int = Field(8, gt=0)

@@ -19,7 +19,7 @@ from harness.load.slices import Verdict
 CLEAR = (429, 503)
 """Answers that shed load and say so."""
 HEAVY_USERS = 2
-HEAVY_REQUESTS = 100
+HEAVY_REQUESTS = 10
 SAME_WARM = 0.1
 NAMES_OF_NOTHING = {NO_ANSWER: "no answer", ABANDONED: "no answer in time", DROPPED: "no answer in time"}
 

@@ -54,6 +54,8 @@ def slow_callers(target: Target, rows: pd.DataFrame) -> None:
         f"While one request took {seconds:g} s to arrive, no other was answered. Read bodies without holding up a "
         "worker or the event loop, or run more than one."
     )
+    if not target.spent and not target.alive():
+        target.bury("a slow request")
     message = "Others are answered while a slow request arrives."
     if not answered:
         message = TOO_OFTEN if target.spent else blocked
@@ -66,6 +68,8 @@ def concurrent_callers(target: Target, rows: pd.DataFrame) -> None:
     """Many callers at once each get the answers to their own rows."""
     callers = target.stage.settings.callers
     wrong = TOO_OFTEN if target.spent else strain.mixed_up(target.client, rows, callers)
+    if not target.spent and not target.alive():
+        target.bury("concurrent requests")
     problem = f"With {callers} callers at once {wrong}. Let requests share no state."
     message = problem if wrong else f"{callers} callers at once each get their own answers."
     target.stage.check("concurrent_callers_get_their_own_answers", not wrong, message)

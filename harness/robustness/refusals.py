@@ -41,9 +41,10 @@ def send_malformed(target: Target, rows: pd.DataFrame) -> Replies:
             problem = ""
             for case in cases:
                 answer = target.send(case)
-                problem = problem or _not_refused(target, case, answer)
                 if isinstance(answer, Reply):
                     replies.append((case.what, answer))
+                if problem := _not_refused(target, case, answer):
+                    break
             target.stage.check(name, not problem, problem or "It is refused.", expected=FAIR)
     _counters(target)
     return replies
@@ -94,8 +95,10 @@ def zero_rows(target: Target, rows: pd.DataFrame) -> None:
     problem = ""
     for case in malformed.zero_rows(rows):
         answer = target.send(case)
-        if not (isinstance(answer, Reply) and answer.status == 200 and _no_predictions(answer)):
-            problem = problem or _not_refused(target, case, answer)
+        if isinstance(answer, Reply) and answer.status == 200 and _no_predictions(answer):
+            continue
+        if problem := _not_refused(target, case, answer):
+            break
     message = problem or "A request without rows gets no predictions."
     target.stage.check("zero_rows", not problem, message, expected='200 with {"predictions": []}, or a 4xx')
 

@@ -35,7 +35,9 @@ class Drip:
     def __post_init__(self) -> None:
         self.begun = threading.Event()
         self.over = threading.Event()
-        """The last piece was sent, or the service closed the connection."""
+        """The last piece is on its way, or the service closed the connection."""
+        self.reply = b""
+        """The start of the answer, once the block is left."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
 
@@ -59,10 +61,14 @@ class Drip:
         with suppress(OSError), socket.create_connection(address, timeout=CONNECT_SECONDS) as connection:
             connection.sendall(head.encode())
             for start in range(0, len(self.body), size):
+                if start + size >= len(self.body):
+                    # Before the last piece, not after it: a service that waited for it may answer others at once.
+                    self.over.set()
                 connection.sendall(self.body[start : start + size])
                 self.begun.set()
-                if self._stop.wait(self.seconds / PIECES):
-                    break
+                # Once it has served its purpose the rest follows at once: a body that breaks off is another matter.
+                self._stop.wait(self.seconds / PIECES)
+            self.reply = connection.recv(4096)
         self.over.set()
         self.begun.set()
 

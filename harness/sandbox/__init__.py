@@ -177,6 +177,9 @@ class Sandbox(Protocol):
             InfrastructureError: the engine failed.
         """
 
+    def discard(self, image: Image) -> None:
+        """Remove an image that nobody will want again. Layers that others share stay."""
+
     def start(self, image: Image, limits: Limits, launch: Launch) -> AbstractContextManager[Service]:
         """Start a service and stop it at the end of the `with` block. Does not wait until it is ready.
 

@@ -93,6 +93,11 @@ class DockerSandbox:
         """What is in an image, without running it. See `Sandbox.contents`."""
         return _contents.read(self._client, image, folders, _owner.labels(self._run))
 
+    def discard(self, image: Image) -> None:
+        """Remove an image. See `Sandbox.discard`."""
+        with _engine.asking("remove an image"), suppress(NotFound):
+            self._client.images.remove(image.digest, force=True)
+
     @contextmanager
     def start(self, image: Image, limits: Limits, launch: Launch) -> Iterator[DockerService]:
         """Start a service, without waiting until it is ready. See `Sandbox.start`.

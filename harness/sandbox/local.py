@@ -95,6 +95,11 @@ class LocalSandbox:
         """Not here: there is no image."""
         raise NotImplementedError
 
+    def discard(self, image: Image) -> None:
+        """Remove what stands for an image. See `Sandbox.discard`."""
+        if built := self._built.pop(image.digest, None):
+            shutil.rmtree(built.root, ignore_errors=True)
+
     @contextmanager
     def start(
         self,

@@ -153,6 +153,7 @@ def _reinstalled(of: Built) -> str:
         try:
             with of.stage.ledger.span("building"):
                 image = subject.sandbox.build(again, subject.challenge.spec.limits, log)
+            subject.sandbox.discard(image)
         except BuildFailed as error:
             return f"A comment added to {', '.join(changed[:3])} breaks the build: {str(error)[:500]}"
     redone = layers.reinstalled((step.instruction, step.cached) for step in image.steps)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import machine
@@ -20,13 +21,14 @@ from harness.load import exam, findings, place, preflight
 from harness.load.baseline import Baseline
 from harness.load.generator import Generator
 from harness.load.kept import Kept
+from harness.load.place import Place
 from harness.load.pool import Traffic
+from harness.load.preflight import Floor
 from harness.load.rig import CANDIDATE, REFERENCE, Rig
-from harness.load.rounds import Round
 from harness.load.settings import Settings
 from harness.models import CACHE
 from harness.readiness import NotReady
-from harness.stages import Stage
+from harness.stages import Stage, deadline
 
 __all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
 NEEDS_SERVICE = True
@@ -35,76 +37,91 @@ RECORDS = findings.RECORDS
 
 def run(stage: Stage[Settings]) -> None:
     """Drive the candidate and the reference in turns, and record what was found."""
-    settings, subject, where = stage.settings, stage.subject, place.choose()
-    model = subject.hidden_model()
+    subject, where = stage.subject, place.choose()
     module = load_module(subject.challenge.folder, "load", "Traffic")
-    traffic: Traffic = module.Traffic(model, subject.challenge.data.sample)
-    headers = json_headers()
+    traffic: Traffic = module.Traffic(subject.hidden_model(), subject.challenge.data.sample)
     reference, _ = stage.reference_image(), stage.image
-    kept = Kept()
-    baseline = Baseline(CACHE / "load-baseline.json", " ".join([reference.digest, *_machine()]))
-
-    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        generator = stack.enter_context(
-            Generator(
-                pin=(where.generator,),
-                cores=where.cores,
-                log=stage.artifact_path("generator.log"),
-                scratch=Path(scratch),
-            )
-        )
-
-        @contextmanager
-        def enter(number: int) -> Iterator[Rig]:
-            with ExitStack() as services:
-                core = str(where.service)
-                try:
-                    name = f"{REFERENCE}-{number}"
-                    theirs = services.enter_context(stage.service(name=name, image=reference, model=model, cpuset=core))
-                except NotReady as error:
-                    raise InfrastructureError(f"the reference submission did not come up: {error}") from error
-                ours = services.enter_context(stage.service(name=f"{CANDIDATE}-{number}", model=model, cpuset=core))
-                yield Rig(
-                    settings=settings,
-                    generator=generator,
-                    traffic=traffic,
-                    services={CANDIDATE: ours[0], REFERENCE: theirs[0]},
-                    clients={CANDIDATE: ours[1], REFERENCE: theirs[1]},
-                    headers=headers,
-                    seed=lambda purpose: subject.seed.child(f"load/{number}/{purpose}"),
-                    cores=where.cores,
-                    measuring=lambda: stage.ledger.span("measuring"),
-                    say=stage.say,
-                    keep=kept.add,
-                )
-
-        stage.say("watching whether the machine is quiet")
-        with stage.ledger.span("measuring"):
-            quiet = preflight.wait_until_quiet(where.cores, settings, stage.say)
-            sample = traffic.requests(1, subject.seed.child("load/floor"))[0][0]
-            floor = preflight.floor(generator, (where.service,), settings.required_rate, headers, sample)
-        preflight.check(floor, settings)
-        seen = exam.Seen(floor, noisy_before=quiet)
+    baseline = Baseline(CACHE / "load-baseline.json", " ".join([reference.digest, *machine.facts().values()]))
+    log, kept = stage.artifact_path("generator.log"), Kept()
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Generator(pin=(where.generator,), cores=where.cores, log=log, scratch=Path(scratch)) as generator,
+    ):
+        floor, noisy = _before(stage, generator, traffic, where)
+        # A machine that was noisy from the start is not waited for again in each phase.
+        settings = stage.settings.model_copy(update={"repeats": 1}) if noisy else stage.settings
+        seen = exam.Seen(floor, noisy_before=noisy)
+        rigs = Rigs(stage, settings, generator, traffic, where, kept)
         try:
-            exam.sit(settings, enter, seen, lambda found: _off(baseline, found))
+            exam.sit(settings, rigs.enter, seen, lambda found: baseline.off(found.cpu_per_answer(REFERENCE)))
         finally:
             kept.write(stage.artifact_path("requests.npz"))
     findings.record(stage, seen, where)
-    if cost := seen.rounds[-1].result.cpu_per_answer(REFERENCE):
-        baseline.add(cost)
+    last = seen.rounds[-1].result
+    if not exam.ratio_reasons(last, settings):
+        baseline.add(last.cpu_per_answer(REFERENCE))
+
+
+def _before(stage: Stage[Settings], generator: Generator, traffic: Traffic, where: Place) -> tuple[Floor, str]:
+    """The generator's own floor, and what disturbs the machine before anything runs."""
+    settings = stage.settings
+    stage.say("watching whether the machine is quiet")
+    body = traffic.requests(1, stage.subject.seed.child("load/floor"))[0][0]
+    with stage.ledger.span("measuring"):
+        noisy = preflight.wait_until_quiet(where.cores, settings, stage.say)
+        floor = preflight.floor(generator, (where.service,), settings.required_rate, json_headers(), body)
+    preflight.check(floor, settings)
+    return floor, noisy
+
+
+@dataclass
+class Rigs:
+    """Sets up the two services of a round, side by side on one core."""
+
+    stage: Stage[Settings]
+    settings: Settings
+    generator: Generator
+    traffic: Traffic
+    where: Place
+    kept: Kept
+
+    def __post_init__(self) -> None:
+        self.left = deadline(self.settings.seconds)
+
+    @contextmanager
+    def enter(self, number: int) -> Iterator[Rig]:
+        """A rig with fresh services.
+
+        Raises:
+            NotReady: the candidate did not come up.
+            InfrastructureError: the reference did not.
+        """
+        stage, subject = self.stage, self.stage.subject
+        core, model = str(self.where.service), subject.hidden_model()
+        with ExitStack() as stack:
+            try:
+                image, name = stage.reference_image(), f"{REFERENCE}-{number}"
+                theirs = stack.enter_context(stage.service(name=name, image=image, model=model, cpuset=core))
+            except NotReady as error:
+                raise InfrastructureError(f"the reference submission did not come up: {error}") from error
+            ours = stack.enter_context(stage.service(name=f"{CANDIDATE}-{number}", model=model, cpuset=core))
+            yield Rig(
+                settings=self.settings,
+                generator=self.generator,
+                traffic=self.traffic,
+                services={CANDIDATE: ours[0], REFERENCE: theirs[0]},
+                clients={CANDIDATE: ours[1], REFERENCE: theirs[1]},
+                headers=json_headers(),
+                cores=self.where.cores,
+                seed=lambda purpose: subject.seed.child(f"load/{number}/{purpose}"),
+                measuring=lambda: stage.ledger.span("measuring"),
+                left=self.left,
+                say=stage.say,
+                keep=self.kept.add,
+            )
 
 
 def json_headers() -> dict[str, str]:
     """The headers that the harness's own client sends with JSON: nothing must tell load from other traffic."""
     with Client("http://unused") as client:
         return {**client.headers, "content-type": "application/json"}
-
-
-def _off(baseline: Baseline, found: Round) -> str:
-    cost = found.cpu_per_answer(REFERENCE)
-    return baseline.off(cost) if cost else ""
-
-
-def _machine() -> list[str]:
-    facts = machine.facts()
-    return [facts["system"], facts["processor"]]

@@ -14,7 +14,7 @@ NEEDS_SERVICE = True
 RECORDS = (
     "becomes_ready", "live_before_ready", "not_ready_without_model", "honours_port", "port_default",
     "listens_on_all_interfaces", "runs_as_non_root", "writes_nothing_outside_tmp", "healthcheck_passes",
-    "stops_on_sigterm", "cold_start", "time_to_serving", "memory_mb", "stop_seconds",
+    "stops_on_sigterm", "drains_on_sigterm", "cold_start", "time_to_serving", "memory_mb", "stop_seconds",
 )  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,14 +13,20 @@ from harness import listeners, payloads
 from harness.client import Client
 from harness.errors import SubmissionError
 from harness.inspection import start_failure
+from harness.robustness.strain import Drip
 from harness.sandbox import Service
 from harness.stages import Stage
 from harness.startup.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONTAINER_ONLY = (
     "listens_on_all_interfaces", "runs_as_non_root", "writes_nothing_outside_tmp", "healthcheck_passes",
 )  # fmt: skip
 ROWS = 8
+ARRIVING = 1.0
+"""Seconds that a request takes to arrive, half of them after SIGTERM."""
 HEALTH_ATTEMPTS = 3
 HEALTH_SECONDS = 10.0
 """At most, whatever time the image gives its health check."""
@@ -38,10 +46,28 @@ def look(stage: Stage[Settings], service: Service) -> None:
 
 
 def stop(stage: Stage[Settings], service: Service) -> None:
-    """Send SIGTERM and record how long it took."""
+    """Send SIGTERM while a request is arriving; record how long it took to stop, and what became of the request."""
     grace = stage.subject.challenge.spec.contract.stop_seconds
-    seconds = service.stop(grace)
-    stage.measure("stop_seconds", seconds, "s")
+    body = json.dumps(payloads.split(_rows(stage))).encode()
+    with Drip(service.url, body, ARRIVING) as request:
+        time.sleep(ARRIVING / 2)
+        with stage.ledger.span("serving"):
+            seconds = service.stop(grace)
+    answer = request.reply.split(b"\r\n", 1)[0].decode("latin-1")
+    # Whether it is the right answer is not the question here.
+    drained = bool(answer) and " 503" not in answer
+    dropped = (
+        "A request that was being sent when SIGTERM came was not answered. Stop accepting connections, finish what has "
+        "begun, and only then exit."
+    )
+    stage.check(
+        "drains_on_sigterm",
+        drained,
+        "What has begun before SIGTERM is still answered." if drained else dropped,
+        expected="an answer",
+        observed=answer or "no answer",
+    )
+    stage.measure("stop_seconds", seconds, "s", note=f"with a request that took {ARRIVING / 2:g} s more to arrive")
     problem = (
         f"It still ran {grace:g} s after SIGTERM and had to be killed. Start the server with `exec`, and see that "
         "process 1 handles the signal."
@@ -80,7 +106,7 @@ def _address_and_user(stage: Stage[Settings], service: Service) -> None:
 
 def _file_system(stage: Stage[Settings], service: Service) -> None:
     """It came up with a read-only root; a prediction must work there too."""
-    rows = stage.subject.challenge.data.sample(ROWS, np.random.default_rng(stage.subject.seed.child("startup")))
+    rows = _rows(stage)
     problem = ""
     with Client(service.url) as client, stage.ledger.span("measuring"):
         try:
@@ -95,6 +121,13 @@ def _file_system(stage: Stage[Settings], service: Service) -> None:
         not problem,
         f"{problem}. Write to /tmp only." if problem else "It starts and predicts on a read-only file system.",
     )
+
+
+def _rows(stage: Stage[Settings]) -> pd.DataFrame:
+    rows: pd.DataFrame = stage.subject.challenge.data.sample(
+        ROWS, np.random.default_rng(stage.subject.seed.child("startup"))
+    )
+    return rows
 
 
 def _health_check(stage: Stage[Settings], service: Service) -> None:

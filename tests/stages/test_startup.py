@@ -46,6 +46,7 @@ FAULTS = {
     "a health check with a program that is not there": (
         files(old='HEALTHCHECK CMD ["python", "-c",', new='HEALTHCHECK CMD ["curl",'), {"healthcheck_passes"}),
     "a request that writes": (files("writes_on_request"), {"writes_nothing_outside_tmp"}),
+    "requests dropped at SIGTERM": (files("drops"), {"drains_on_sigterm"}),
     "ready without a model": (files("always_ready"), {"not_ready_without_model"}),
     "a model that is ignored": (files("ignores_model"), {"not_ready_without_model"}),
     "liveness that waits for the model": (files("live_needs_model"), {"live_before_ready"}),

@@ -49,8 +49,8 @@ def ask(condition: object, why: str, flaw: str = "") -> None:
 def decoded(body: bytes, content_type: str) -> object:
     if not content_type.startswith("application/json"):
         raise KeyError("dataframe_split") if flawed("wrong_content_type") else Refused("send application/json", 415)
-    if not body and flawed("empty_body"):
-        raise IndexError("list index out of range")
+    if not body:
+        raise IndexError("list index out of range") if flawed("empty_body") else Refused("the body is empty", 400)
     try:
         return json.loads(body.decode("utf-8"))
     except RecursionError:
@@ -88,8 +88,8 @@ def rows_of(value: object) -> list[dict]:
 
 
 def score(row: dict) -> list[float]:
-    if flawed("ragged_rows"):
-        row = {**dict.fromkeys(NUMERIC), **dict.fromkeys(TEXT, ""), **row}
+    if flawed("ragged_rows") and "channel" not in row:
+        row = {**dict.fromkeys(TEXT, ""), **row}
     if not flawed("missing_column"):
         ask(set(NUMERIC + TEXT) <= set(row), "a column is missing")
     total = 0.0
@@ -107,6 +107,8 @@ def invocations(body: bytes, content_type: str) -> tuple[int, object]:
         if flawed("writes_on_request"):
             Path("/var/log/requests.log").write_text("a request\n")
         State.rows += flawed("counts_everything")
+        if flawed("hangs_on_form") and "form" in content_type:
+            time.sleep(60)
         rows = rows_of(decoded(body, content_type))
         predictions = [score(row) for row in rows]
         if not rows and flawed("zero_rows"):
@@ -130,7 +132,9 @@ def invocations(body: bytes, content_type: str) -> tuple[int, object]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.0" if flawed("one_at_a_time") else "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 10
 
     def log_message(self, *_: object) -> None:
         pass
@@ -200,6 +204,7 @@ def main() -> None:
     port = 5000 if flawed("port_5000") else 8080 if flawed("port_fixed") else port
     kind = HTTPServer if flawed("one_at_a_time") else ThreadingHTTPServer
     kind.request_queue_size = 128
+    kind.daemon_threads = flawed("drops")
     server = kind(("127.0.0.1" if flawed("loopback") else "", port), Handler)
     if not flawed("deaf"):
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -1,0 +1,240 @@
+"""From rounds of slices to the one ratio, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.errors import ChallengeError, InfrastructureError
+from harness.load import pool, verdict
+from harness.load.driven import Driven
+from harness.load.exam import Tried, enough, ratio_reasons
+from harness.load.generator import Requests
+from harness.load.objective import Level
+from harness.load.plan import Reading, Seen, Window
+from harness.load.pool import Pool
+from harness.load.rig import CANDIDATE, REFERENCE
+from harness.load.rounds import Round, Warm
+from harness.load.settings import Settings
+from harness.load.slices import Verdict
+
+SETTINGS = Settings(pairs=12, rounds=1)
+NOISY = ("others used 30.0% of the core of the services, more than 2%",)
+
+
+def window(
+    target, good, *, bad=0, busy=0.95, foreign=0.0, seconds=1.0, idle=0.0, generator=0.3, account=True
+) -> Driven:
+    """One slice: `busy` and `idle` are the cpu of the service that is driven and of the other."""
+    other = REFERENCE if target == CANDIDATE else CANDIDATE
+    used = {target: busy * seconds, other: idle * seconds} if account else {}
+    core = min(1.0, busy + idle + foreign) * seconds
+    before = Reading(0.0, (0.0, 0.0), 0.0, dict.fromkeys(used, 0.0))
+    after = Reading(seconds, (core, generator * seconds), generator * seconds, used)
+    total = good + bad
+    flags = np.arange(total) < good
+    times = np.linspace(0, seconds, total)
+    return Driven(
+        seen=Seen(Window(target, "pool", seconds=seconds, users=8), before, after),
+        number=np.arange(total, dtype=np.uint32),
+        intended=times,
+        sent=times,
+        done=times + 0.01,
+        status=np.where(flags, 200, 500).astype(np.int16),
+        good=flags,
+        wrong=np.zeros(total, dtype=bool),
+        probes=np.empty((0, 3)),
+        answered=good,
+    )
+
+
+def a_round(candidate: dict, reference: dict, pairs: int = 12) -> Round:
+    rng = np.random.default_rng(0)
+
+    def slices(name, good, **more):
+        return tuple(window(name, int(good * factor), **more) for factor in rng.normal(1, 0.01, pairs))
+
+    return Round(slices(CANDIDATE, **candidate), slices(REFERENCE, **reference), 10_000, burst=0.1)
+
+
+def test_a_service_half_as_fast_is_half_as_fast():
+    found = verdict.ratio([Tried(a_round({"good": 500}, {"good": 1000}))], SETTINGS)
+    assert found.throughput.value == pytest.approx(0.5, rel=0.02)
+    assert found.throughput.low < 0.5 < found.throughput.high
+    assert found.cpu is not None
+    assert found.cpu.value == pytest.approx(2, rel=0.02)
+    assert not found.stands_in
+    assert found.notes == ()
+
+
+def test_on_a_noisy_machine_cpu_per_answer_stands_in_for_services_that_use_what_they_get():
+    noisy = a_round({"good": 400, "busy": 0.6, "foreign": 0.4}, {"good": 700, "busy": 0.5, "foreign": 0.5})
+    found = verdict.ratio([Tried(noisy, NOISY)], SETTINGS)
+    assert found.stands_in
+    assert found.throughput.value == pytest.approx((0.5 / 700) / (0.6 / 400), rel=0.02)
+    assert found.throughput.low < found.throughput.value < found.throughput.high
+    assert "stands in" in found.notes[0]
+
+
+def test_cpu_does_not_stand_in_for_a_service_that_waits():
+    waiting = a_round({"good": 400, "busy": 0.3, "foreign": 0.4}, {"good": 700, "busy": 0.6, "foreign": 0.4})
+    with pytest.raises(InfrastructureError, match=r"inconclusive: others used 30\.0%"):
+        verdict.ratio([Tried(waiting, NOISY)], SETTINGS)
+
+
+def test_cpu_does_not_stand_in_where_there_is_no_account_of_it():
+    blind = {"good": 500, "account": False}
+    with pytest.raises(InfrastructureError, match="inconclusive"):
+        verdict.ratio([Tried(a_round(blind, blind), NOISY)], SETTINGS)
+
+
+def test_cpu_does_not_stand_in_for_a_reference_that_errs():
+    with pytest.raises(InfrastructureError, match="inconclusive"):
+        verdict.ratio([Tried(a_round({"good": 500}, {"good": 500, "bad": 1}), ("1 answers",))], SETTINGS)
+
+
+def test_a_ratio_without_accounts_is_a_ratio_all_the_same():
+    blind = a_round({"good": 500, "account": False}, {"good": 1000, "account": False})
+    found = verdict.ratio([Tried(blind)], SETTINGS)
+    assert found.cpu is None
+    assert found.throughput.value == pytest.approx(0.5, rel=0.02)
+
+
+def test_waiting_is_told_from_working():
+    waits = a_round({"good": 300, "busy": 0.3}, {"good": 1000, "busy": 0.98})
+    (note,) = verdict.ratio([Tried(waits)], SETTINGS).notes
+    assert "candidate leaves 70% of its core idle" in note
+
+
+def test_an_engine_that_a_candidates_output_keeps_busy_is_told_from_waiting():
+    chatty = a_round({"good": 300, "busy": 0.6, "foreign": 0.38}, {"good": 1000, "busy": 0.98})
+    (note,) = verdict.ratio([Tried(chatty)], SETTINGS).notes
+    assert "others used 38% of the core" in note
+
+
+def test_one_core_widens_the_interval():
+    one = [Tried(a_round({"good": 500}, {"good": 500}))]
+    apart, shared = verdict.ratio(one, SETTINGS), verdict.ratio(one, SETTINGS, one_core=True)
+    assert shared.throughput.low < apart.throughput.low / 1.1
+    assert shared.throughput.high > apart.throughput.high * 1.1
+    assert "one core" in shared.notes[-1]
+
+
+def test_a_quiet_round_is_not_void():
+    assert ratio_reasons(a_round({"good": 500}, {"good": 500}), SETTINGS) == []
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reference", "said"),
+    [
+        ({"good": 500}, {"good": 500, "busy": 0.9, "foreign": 0.03}, "others used 3.0% of the core of the services"),
+        ({"good": 500}, {"good": 500, "bad": 2}, "24 answers of the reference were wrong or missing"),
+        ({"good": 500}, {"good": 500, "generator": 0.85}, "generator used 85%"),
+    ],
+)
+def test_what_shows_in_the_reference_voids_a_round(candidate, reference, said):
+    (reason,) = ratio_reasons(a_round(candidate, reference), SETTINGS)
+    assert said in reason
+
+
+@pytest.mark.parametrize("candidate", [{"foreign": 0.3, "busy": 0.6}, {"bad": 400}, {"generator": 0.9}])
+def test_nothing_that_only_the_candidate_shows_voids_a_round(candidate):
+    assert ratio_reasons(a_round({"good": 100, **candidate}, {"good": 500}), SETTINGS) == []
+
+
+def test_pairs_that_met_a_burst_do_not_count_and_too_few_are_void():
+    quiet = a_round({"good": 500}, {"good": 500}, pairs=13)
+    burst = window(REFERENCE, 100, busy=0.5, foreign=0.3)
+    one = Round(quiet.candidate, (*quiet.reference[:-1], burst), 10_000, burst=0.1)
+    assert len(one.clean) == 12
+    assert max(map(abs, one.logs)) < 0.2
+    two = Round(quiet.candidate, (*quiet.reference[:-2], burst, burst), 10_000, burst=0.1)
+    assert any("11 pairs of slices" in reason for reason in ratio_reasons(two, SETTINGS))
+
+
+def test_a_slow_candidate_is_no_burst_and_neither_is_a_dead_one():
+    assert len(a_round({"good": 0, "busy": 0.0}, {"good": 500}).clean) == 12
+
+
+def test_rounds_that_agree_are_enough_and_others_get_one_more():
+    two = Settings(rounds=2, agreement=0.05)
+    same, other = [0.0] * 5, [0.2] * 5
+    assert not enough([same], two)
+    assert enough([same, same], two)
+    assert not enough([same, other], two)
+    assert enough([same, other, same], two)
+    assert enough([other], Settings(rounds=1))
+
+
+def test_slices_grow_with_the_slower_service_up_to_a_limit():
+    settings = Settings(slice_seconds=0.5, slice_factor=5, slice_most=2)
+    medians = [Warm({}, {CANDIDATE: median, REFERENCE: 0.05}, True) for median in (0.0, 0.2, 3.0)]
+    assert [warm.slice_length(settings) for warm in medians] == [0.5, 1.0, 2.0]
+
+
+def level(late: int, total: int) -> Level:
+    slow = window(CANDIDATE, total)
+    done = slow.intended + np.where(np.arange(total) < late, 0.2, 0.01)
+    return Level({CANDIDATE: 20.0}, (Driven(**{**vars(slow), "done": done}),), objective_ms=100)
+
+
+@pytest.mark.parametrize(
+    ("late", "total", "said", "met"),
+    [
+        (0, 80, Verdict.MET, True),
+        (4, 100, Verdict.OPEN, True),
+        (6, 100, Verdict.OPEN, False),
+        (30, 100, Verdict.MISSED, False),
+    ],
+)
+def test_the_rule_decides_and_where_it_leaves_open_the_share_does(late, total, said, met):
+    assert level(late, total).verdict(CANDIDATE) is said
+    assert level(late, total).met(CANDIDATE) is met
+
+
+def test_what_is_not_answered_rightly_is_late_and_hopeless_whatever_the_machine_did():
+    failing = Level({CANDIDATE: 20.0}, (window(CANDIDATE, 60, bad=40),), objective_ms=100)
+    assert failing.late(CANDIDATE) == (40, 100)
+    assert failing.hopeless(CANDIDATE)
+    assert not level(40, 100).hopeless(CANDIDATE)
+    assert math.isinf(failing.quantiles(CANDIDATE)[1])
+
+
+class Traffic:
+    path = "/"
+
+    def requests(self, count, seed, rows=1):
+        return [(b"%d" % (number % 50), number % 50) for number in range(count)]
+
+    def is_right(self, answer, expected):
+        return int(answer) == expected
+
+
+def test_requests_are_all_different_or_the_challenge_is_at_fault():
+    made = pool.make(Traffic(), "p", 50, 1)
+    assert len(set(made.bodies)) == len(made.expected) == 50
+    with pytest.raises(ChallengeError, match="only 50 different requests"):
+        pool.make(Traffic(), "p", 51, 1)
+
+
+def test_answers_are_held_against_the_request_they_belong_to():
+    pools = [Pool("p", (b"a", b"b"), (7, 8))]
+    answers = (b"7", b"8", b"7", b"8", b"not a number", b"8")
+    count = len(answers)
+    requests = Requests(
+        window=np.zeros(count, dtype=np.uint16),
+        number=np.array([0, 1, 2, 2, 0, 1], dtype=np.uint32),
+        intended=np.zeros(count),
+        sent=np.zeros(count),
+        done=np.ones(count),
+        status=np.array([200, 200, 200, 200, 200, 500], dtype=np.int16),
+        scored=np.ones(count, dtype=bool),
+        bodies=answers,
+        encodings=np.array([""] * count),
+        probes=np.empty((0, 4)),
+    )
+    judged = pool.judge(requests, pools, Traffic())
+    assert judged.good.tolist() == [True, True, True, False, False, False]
+    assert judged.wrong.tolist() == [False, False, False, True, True, False]
