@@ -22,6 +22,8 @@ from harness.sandbox import Limits
 from harness.submission import digest
 
 Profile = Literal["review", "public"]
+SCRATCH = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"})
+"""What working on a challenge leaves in its folder, and is no part of it."""
 HOME = Path(__file__).resolve().parent.parent / "challenges"
 """The folder of challenges: one folder each, and its presence is its registration."""
 
@@ -150,8 +152,7 @@ def load(folder: Path) -> Challenge:
         path = folder / "challenge.toml"
         line = line_of(path.read_text("utf-8"), ("id",))
         raise ChallengeError(f"{path}:{line}: id: should be the folder's name {folder.name!r}, not {spec.id!r}")
-    # Importing `data.py` may leave compiled files behind, which are no part of the challenge.
-    return Challenge(folder, spec, digest(folder, without="__pycache__"))
+    return Challenge(folder, spec, digest(folder, without=SCRATCH))
 
 
 def read_spec(folder: Path) -> Spec:

@@ -61,13 +61,13 @@ def export(source: Path, destination: Path, *, cap_mb: int = 512) -> Submission:
     return Submission(source.name, source, destination, digest(destination), tuple(left_out))
 
 
-def digest(folder: Path, *, without: str = "") -> str:
+def digest(folder: Path, *, without: frozenset[str] = frozenset()) -> str:
     """SHA-256 over the sorted paths, executable bits and contents of all files below a folder.
 
-    Folders of the name `without` are passed over.
+    Folders that bear a name in `without` are passed over.
     """
     total = hashlib.sha256()
-    paths = (p for p in folder.rglob("*") if not without or without not in p.relative_to(folder).parts)
+    paths = (p for p in folder.rglob("*") if without.isdisjoint(p.relative_to(folder).parts))
     for path in sorted(p for p in paths if p.is_symlink() or p.is_file()):
         content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
         mode = "link" if path.is_symlink() else "exec" if path.stat().st_mode & stat.S_IXUSR else "file"

@@ -50,14 +50,18 @@ def submission(folder, server=NONSENSE, dockerfile=DOCKERFILE):
     return folder
 
 
-def grade(path, tmp_path, *arguments, expected_exit=0):
+def grade(path, tmp_path, *arguments):
     command = [sys.executable, "-m", "harness", "grade", str(path), "--challenge", "fraud_detection", "--json"]
     answer = subprocess.run(
         [*command, "--profile", "public", "--runs", str(tmp_path / "runs"), *arguments],
         capture_output=True, text=True, cwd=ROOT, timeout=900, check=False,
     )  # fmt: skip
-    assert answer.returncode == expected_exit, answer.stderr[-3000:]
-    return json.loads(answer.stdout), next((tmp_path / "runs").iterdir())
+    assert answer.returncode in (0, 3), answer.stderr[-3000:]
+    report = json.loads(answer.stdout)
+    assert report["void"] == (answer.returncode == 3)
+    # A machine that others use leaves load results undecided, which is what it should do; nothing else may.
+    assert all(reason.startswith("load") for reason in report["void_because"]), report["void_because"]
+    return report, next((tmp_path / "runs").iterdir())
 
 
 def reasons(report):
@@ -110,7 +114,6 @@ ANSWERS = {"garbage": "self.send(200, bytes(range(256)))", "two gigabytes": HUGE
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_submission_that_answers_nonsense_gets_a_full_report_at_its_floor(answer, tmp_path):
     report, _ = grade(submission(tmp_path / "s", SERVER.format(get=READY, post=ANSWERS[answer])), tmp_path)
-    assert not report["void"]
     assert stage(report, "startup")["outcome"] != "skipped"
     assert "predictions_match_the_model" in failed(report, "functional")
     points = {score["criterion"]: score["points"] for score in report["scores"] if score["stage"] in ("drift", "load")}
@@ -123,7 +126,9 @@ def test_a_submission_that_answers_nonsense_gets_a_full_report_at_its_floor(answ
 def test_the_reference_scores_every_automatic_point_and_rescoring_changes_no_byte(tmp_path):
     reference = ROOT / "challenges" / "fraud_detection" / "submissions" / "reference"
     report, folder = grade(reference, tmp_path)
-    lost = {s["criterion"]: s["rationale"] for s in report["scores"] if s["stage"] and s["points"] != s["max_points"]}
+    decided = [score for score in report["scores"] if score["stage"] and score["points"] is not None]
+    assert len(decided) >= 30
+    lost = {score["criterion"]: score["rationale"] for score in decided if score["points"] < score["max_points"]}
     assert lost == {}
     reports = {path.name: path.read_bytes() for path in folder.glob("report.*")}
     assert len(reports) == 4

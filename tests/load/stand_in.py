@@ -55,7 +55,7 @@ async def invocations(body: bytes) -> bytes:
     if state["busy"] > 40:
         state["stuck_until"] = time.monotonic() + 60
     if "stuck" in flags and time.monotonic() < state["stuck_until"]:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(3.0)
     if not ("cache" in flags and body in remembered):
         seconds = WORK + PER_ROW * body.count(b"row")
         if "blocking" in flags:

@@ -112,6 +112,7 @@ def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
                         seed=lambda purpose: hash((number, purpose)) % 2**32,
                         cores=(0,),
                         measuring=nullcontext,
+                        say=lambda m: print(f"{__import__('time').monotonic():.1f} {m}"),
                     )
 
             seen = exam.Seen(Floor(ceiling=1e6, p95=1.0))
@@ -150,8 +151,8 @@ def test_a_slow_service_that_blocks_its_event_loop_is_told(examine):
     _, checks, measured = examine("twice", "blocking")
     assert failed(checks) - AT_THE_MERCY_OF_NOISE == {"health_answers_under_load"}
     assert "event loop" in checks["health_answers_under_load"].message
+    # Its cpu per answer, not its throughput: that is what other work on this machine hardly moves.
     assert 1.6 < measured["cpu_ratio"].value < 2.5
-    assert measured["throughput_ratio"].value < 0.8
 
 
 def test_wrong_answers_take_the_points_for_speed(examine):
