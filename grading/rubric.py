@@ -124,6 +124,9 @@ class _MeasurementCriterion(_StageCriterion):
     def _score_result(self, result: StageResult) -> Score:
         found = result.measurement(self.measurement)
         if found is None:
+            unknown = [c for c in result.checks if c.name == self.measurement and c.outcome is Outcome.SKIPPED]
+            if unknown:
+                return self._score(None, f"Not assessed: {unknown[0].message}", stage=self.stage)
             return self._score(0.0, f"No evidence: '{self.measurement}' was not measured.", stage=self.stage)
         shown = f"{found.value:.4g} {found.unit}".removesuffix(" 1")
         if found.interval:

@@ -81,6 +81,11 @@ def test_checks_that_could_not_be_assessed_leave_the_criterion_undecided():
     assert checks_criterion().score(evidence(("a1", "skipped"))).points is None
 
 
+def test_a_number_that_was_not_measured_earns_nothing_unless_it_could_not_be_known():
+    assert line(0, 1).score(evidence()).points == 0
+    assert line(0, 1).score(evidence(("m", "skipped"))).points is None
+
+
 def test_a_line_may_rise_or_fall():
     def points(criterion, value):
         return criterion.score(evidence(measured=Measurement(name="m", value=value, unit="s"))).points

@@ -21,10 +21,12 @@ def baseline(target: Target, rows: pd.DataFrame) -> Any:
     """The answer to a valid request before anything else is sent.
 
     Raises:
-        SubmissionError: there is none, so nothing can be told of bad requests.
+        NotReady: the service does not come up.
+        SubmissionError: there is no answer, so nothing can be told of bad requests.
     """
+    client = target.client
     try:
-        return strain.answer(target.client, rows.head(FEW))
+        return strain.answer(client, rows.head(FEW))
     except SubmissionError as error:
         raise SubmissionError(f"whether it refuses bad requests cannot be told, for {error}") from error
 
