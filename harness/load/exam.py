@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from httpx import codes
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.client import Client
@@ -20,6 +21,7 @@ from harness.load import objective, preflight, rounds, slices, strain
 from harness.load.driven import conditions_of
 from harness.load.noise import Tolerance, reasons
 from harness.load.objective import Level
+from harness.load.pool import is_right
 from harness.load.preflight import Floor
 from harness.load.rig import CANDIDATE, NAMES, REFERENCE, Name, Rig
 from harness.load.rounds import Round
@@ -119,16 +121,31 @@ def tried(rig: Rig, attempt: Callable[[str], T], void: Callable[[T], Sequence[st
     raise AssertionError("unreachable: there is at least one try")
 
 
+class NothingRight(SubmissionError):
+    """A service that gave no right answer when it was asked one request at a time: there is nothing to measure."""
+
+
 def first_answers(rig: Rig) -> tuple[float | None, float | None]:
-    """Milliseconds of the candidate's first and tenth answer, one after the other; None where there was none."""
+    """Milliseconds of the candidate's first and tenth answer, one after the other; None where there was none.
+
+    Raises:
+        NothingRight: none of the ten answers was right, or two did not come.
+    """
     rig.fill("first", FIRST_REQUESTS)
-    taken: list[float | None] = []
-    for body in rig.pools["first"].bodies:
+    pool, taken, right = rig.pools["first"], list[float | None](), 0
+    for body, expected in zip(pool.bodies, pool.expected, strict=True):
         try:
             reply = rig.clients[CANDIDATE].request("POST", rig.traffic.path, body=body, headers=rig.headers)
-            taken.append(reply.seconds * 1e3)
-        except SubmissionError:
+        except SubmissionError as error:
             taken.append(None)
+            if taken.count(None) > 1:
+                raise NothingRight(f"The first requests got no answer: {error}") from error
+            continue
+        taken.append(reply.seconds * 1e3)
+        encoding = reply.headers.get("content-encoding", "")
+        right += reply.status == codes.OK and is_right(rig.traffic, reply.body, encoding, expected)
+    if not right:
+        raise NothingRight(f"None of the first {FIRST_REQUESTS} requests, sent one at a time, got a right answer.")
     return taken[0], taken[-1]
 
 

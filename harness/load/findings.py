@@ -25,6 +25,7 @@ RECORDS = (
     "latency_p50", "latency_p95", "latency_p99", "error_ratio", "first_request_ms", "tenth_request_ms", "same_ratio",
     "generator_cpu", "generator_ceiling", "schedule_lag_p95", "foreign_cpu",
 )  # fmt: skip
+CHECKS = RECORDS[:8]
 CHECKED = 200
 """Answers that have to be right before answers count as right under load."""
 COUNTER_TOLERANCE = 0.01
@@ -45,6 +46,13 @@ def record(stage: Stage[Settings], seen: Seen, place: Place) -> None:
     promises.health(stage, seen)
     promises.overload(stage, seen)
     _ratio(stage, seen, place)
+
+
+def nothing_right(stage: Stage[Settings], why: str) -> None:
+    """Record a service that was not driven, because it gives no right answer: that is decided on any machine."""
+    for name in CHECKS:
+        stage.check(name, False, f"{why} It was not driven further.")
+    stage.measure("throughput_ratio", 0.0, "1", note=why)
 
 
 def _candidate(seen: Seen) -> list[Driven]:

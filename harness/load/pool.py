@@ -72,12 +72,13 @@ def judge(requests: Requests, pools: Sequence[Pool], traffic: Traffic) -> Answer
     for index in np.flatnonzero(requests.status == httpx.codes.OK).tolist():
         pool = pools[requests.window[index]]
         expected = pool.expected[int(requests.number[index]) % len(pool.expected)]
-        right = _is_right(traffic, requests.bodies[index], str(requests.encodings[index]), expected)
+        right = is_right(traffic, requests.bodies[index], str(requests.encodings[index]), expected)
         good[index], wrong[index] = right, not right
     return Answers(good, wrong)
 
 
-def _is_right(traffic: Traffic, body: bytes, encoding: str, expected: Any) -> bool:
+def is_right(traffic: Traffic, body: bytes, encoding: str, expected: Any) -> bool:
+    """Whether an answer with status 200 is right, whatever its body holds."""
     try:
         if encoding:
             body = httpx.Response(200, headers={"content-encoding": encoding}, content=body).content

@@ -54,6 +54,9 @@ def run(stage: Stage[Settings]) -> None:
         rigs = Rigs(stage, settings, generator, traffic, where, kept)
         try:
             exam.sit(settings, rigs.enter, seen, lambda found: baseline.off(found.cpu_per_answer(REFERENCE)))
+        except exam.NothingRight as error:
+            findings.nothing_right(stage, str(error))
+            return
         finally:
             kept.write(stage.artifact_path("requests.npz"))
     findings.record(stage, seen, where)
