@@ -61,23 +61,21 @@ def level(rig: Rig, label: str, rates: dict[Name, float]) -> Level:
     """Drive services in turns, each at its rate, until the rule decides on all or the looks are used up."""
     settings = rig.settings
     count = math.ceil(settings.look_requests / min(rates.values()) / WINDOW_SECONDS)
-    pool = f"objective-{label}"
-    most = count * settings.looks * (WINDOW_SECONDS + LEAD_IN) * max(rates.values())
-    rig.fill(pool, math.ceil(most + 5 * math.sqrt(most)) + 10)
+    most = count * (WINDOW_SECONDS + LEAD_IN) * max(rates.values())
     found = Level(rates, (), settings.objective_ms)
     for look in range(settings.looks):
+        pool = f"objective-{label}-{look}"
+        rig.fill(pool, math.ceil(most + 5 * math.sqrt(most)) + 10)
         order = [
             # The same arrival times for both where the rates are the same.
-            Window(
-                name, pool, steps=((rates[name], WINDOW_SECONDS),), lead_in=LEAD_IN, seed=rig.seed(f"{pool}-{look}-{n}")
-            )
+            Window(name, pool, steps=((rates[name], WINDOW_SECONDS),), lead_in=LEAD_IN, seed=rig.seed(f"{pool}-{n}"))
             for n in range(count)
             for name in rates
         ]
         found = Level(rates, (*found.windows, *rig.drive(order)), settings.objective_ms)
         if all(found.verdict(name) is not Verdict.OPEN for name in rates):
             break
-    rig.keep(pool, list(found.windows))
+    rig.keep(f"objective-{label}", list(found.windows))
     return found
 
 

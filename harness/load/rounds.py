@@ -16,7 +16,7 @@ from harness.load.settings import Settings
 LEAD_IN = 0.1
 SPARE = 1.5
 """A pool holds this many times the requests that are expected to be sent."""
-WARM_REQUESTS = 4000
+WARM_REQUESTS = 1000
 SHORT, LONG = 2.0, 10.0
 """Seconds that a slice waits for its last answers: what a slow service still works on would slow the other's slice."""
 

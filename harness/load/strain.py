@@ -19,7 +19,7 @@ from harness.load.slices import Verdict
 CLEAR = (429, 503)
 """Answers that shed load and say so."""
 HEAVY_USERS = 2
-HEAVY_REQUESTS = 10
+HEAVY_REQUESTS, LIGHT_REQUESTS = 10, 1000
 SAME_WARM = 0.1
 NAMES_OF_NOTHING = {NO_ANSWER: "no answer", ABANDONED: "no answer in time", DROPPED: "no answer in time"}
 
@@ -100,9 +100,9 @@ def health(rig: Rig) -> Health:
     """
     settings = rig.settings
     rig.fill("heavy", HEAVY_REQUESTS, rows=settings.health_rows)
-    rig.fill("light", math.ceil(settings.health_seconds * 500))
     driven, rows = _probed(rig, "heavy", HEAVY_USERS), settings.health_rows
     if not (driven.status == HTTPStatus.OK).any():
+        rig.fill("light", LIGHT_REQUESTS)
         driven, rows = _probed(rig, "light", settings.users), 1
     rig.keep("health", [driven])
     answered = driven.status == HTTPStatus.OK

@@ -38,8 +38,6 @@ RECORDS = findings.RECORDS
 def run(stage: Stage[Settings]) -> None:
     """Drive the candidate and the reference in turns, and record what was found."""
     subject, where = stage.subject, place.choose()
-    module = load_module(subject.challenge.folder, "load", "Traffic")
-    traffic: Traffic = module.Traffic(subject.hidden_model(), subject.challenge.data.sample)
     reference, _ = stage.reference_image(), stage.image
     baseline = Baseline(CACHE / "load-baseline.json", " ".join([reference.digest, *machine.facts().values()]))
     log, kept = stage.artifact_path("generator.log"), Kept()
@@ -47,6 +45,8 @@ def run(stage: Stage[Settings]) -> None:
         tempfile.TemporaryDirectory() as scratch,
         Generator(pin=(where.generator,), cores=where.cores, log=log, scratch=Path(scratch)) as generator,
     ):
+        module = load_module(subject.challenge.folder, "load", "Traffic")
+        traffic: Traffic = module.Traffic(subject.hidden_model(), subject.challenge.data.sample)
         floor, noisy = _before(stage, generator, traffic, where)
         # A machine that was noisy from the start is not waited for again in each phase.
         settings = stage.settings.model_copy(update={"repeats": 1}) if noisy else stage.settings
