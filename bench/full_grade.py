@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("path", nargs="?", type=Path, default=REFERENCE)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--profile", choices=["review", "public"], default="review")
-    # Adding up the pages of processes takes several per cent of a core, which the load stage rightly calls foreign work.
+    # Adding up the pages of processes takes per cents of a core, which the load stage rightly calls foreign work.
     parser.add_argument(
         "--memory", action="store_true", help="sample the peak memory too, which disturbs the load stage"
     )
