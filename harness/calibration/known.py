@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from grading.calibration.matrix import columns
+from grading.calibration.matrix import automatic
 from grading.evidence import Record
 from harness.challenge import Challenge, line_of
 from harness.errors import ChallengeError
@@ -111,7 +111,7 @@ def read(challenge: Challenge) -> Known:
     for folder in sorted(path for path in home.glob("golden/*") if path.is_dir()):
         overlay = _overlay(folder / OVERLAY)
         goldens[_name(folder.name, folder, goldens)] = Golden(folder.name, overlay.title, folder, overlay.remove)
-    criteria = [column.criterion for column in columns(challenge.spec.rubric)]
+    criteria = [criterion.id for criterion in automatic(challenge.spec.rubric)]
     flawed: dict[str, Flawed] = {}
     for path in sorted(home.glob("flawed/*.patch")):
         header = _header(path, goldens, criteria)
