@@ -52,6 +52,7 @@ def ready(stage: Stage[Settings]) -> Iterator[tuple[Service, Start]]:
     """
     contract = stage.subject.challenge.spec.contract
     _ = stage.image  # what does not build is another matter than what does not start
+    stage.say("first start")
     start = Start()
     try:
         with launched(stage, "first", {"PORT": str(contract.port)}, contract.port) as service:

@@ -170,7 +170,7 @@ def test_rounds_that_agree_are_enough_and_others_get_one_more():
 
 def test_slices_grow_with_the_slower_service_up_to_a_limit():
     settings = Settings(slice_seconds=0.5, slice_factor=5, slice_most=2)
-    medians = [Warm({}, {CANDIDATE: median, REFERENCE: 0.05}, True) for median in (0.0, 0.2, 3.0)]
+    medians = [Warm({}, {CANDIDATE: median, REFERENCE: 0.05}) for median in (0.0, 0.2, 3.0)]
     assert [warm.slice_length(settings) for warm in medians] == [0.5, 1.0, 2.0]
 
 
