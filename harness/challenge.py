@@ -24,6 +24,8 @@ from harness.submission import digest
 Profile = Literal["review", "public"]
 SCRATCH = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"})
 """What working on a challenge leaves in its folder, and is no part of it."""
+UNGRADED = frozenset({"golden", "flawed", "third_party"})
+"""Folders of known submissions that no grade rests on, unlike the reference: a new one makes no other challenge."""
 HOME = Path(__file__).resolve().parent.parent / "challenges"
 """The folder of challenges: one folder each, and its presence is its registration."""
 
@@ -141,6 +143,16 @@ def named(name: str | None, home: Path = HOME) -> Challenge:
     return load(home / name)
 
 
+def located(name: str) -> Challenge:
+    """The challenge of an id, or that of a folder anywhere.
+
+    Raises:
+        ChallengeError: there is none, or it is broken.
+    """
+    folder = Path(name) if "/" in name or Path(name, "challenge.toml").is_file() else HOME / name
+    return load(folder.resolve())
+
+
 def load(folder: Path) -> Challenge:
     """Read and check a challenge's folder.
 
@@ -152,7 +164,7 @@ def load(folder: Path) -> Challenge:
         path = folder / "challenge.toml"
         line = line_of(path.read_text("utf-8"), ("id",))
         raise ChallengeError(f"{path}:{line}: id: should be the folder's name {folder.name!r}, not {spec.id!r}")
-    return Challenge(folder, spec, digest(folder, without=SCRATCH))
+    return Challenge(folder, spec, digest(folder, without=SCRATCH | UNGRADED))
 
 
 def read_spec(folder: Path) -> Spec:
