@@ -27,12 +27,18 @@ class NotReady(SubmissionError):
 
 
 def wait_ready(
-    service: Service, paths: Sequence[str], seconds: float, meanwhile: Callable[[str], None] = lambda _: None
+    service: Service,
+    paths: Sequence[str],
+    seconds: float,
+    meanwhile: Callable[[str], None] = lambda _: None,
+    *,
+    interval: float = INTERVAL,
 ) -> float:
     """Wait until the service says at one of `paths` that it is ready; returns the seconds it took.
 
     A later path is asked only where those before it are not there (404): a service that answers 503 at the first is
-    not ready, whatever it says at the second. `meanwhile` is told at each attempt what stands in the way.
+    not ready, whatever it says at the second. `meanwhile` is told at each attempt what stands in the way; `interval`
+    is the time between two of them (s).
 
     Raises:
         NotReady: the service ended, or the deadline passed; the first line of its message says why.
@@ -45,7 +51,7 @@ def wait_ready(
             if not service.state().running:
                 raise NotReady(ended(service))
             meanwhile(last)
-            time.sleep(INTERVAL)
+            time.sleep(interval)
     raise NotReady(_explained(f"not ready after {waited:.0f} s: {_where(service, last)}", service.logs()))
 
 
