@@ -101,6 +101,8 @@ class Stage(Generic[SettingsT]):
     @property
     def image(self) -> Image:
         """The submission's image. Raises `BuildFailed` if it did not build."""
+        if not self.subject.built:
+            self.say("building the image (the first build takes minutes)")
         with self.ledger.span("building"):
             image = self.subject.image
         if isinstance(image, BuildFailed):

@@ -23,7 +23,6 @@ def run(stage: Stage[Settings]) -> None:
     Raises:
         NotReady: it does not come up at all; says why.
     """
-    stage.say("first start")
     with first.ready(stage) as (service, start):
         first.record(stage, service, start)
         confinement.look(stage, service)

@@ -32,6 +32,7 @@ def ready(stage: Stage[Settings]) -> Iterator[tuple[Service, Start]]:
     """
     contract = stage.subject.challenge.spec.contract
     _ = stage.image  # what does not build is another matter than what does not start
+    stage.say("first start")
     start = Start()
     try:
         with stage.launched("first", env={"PORT": str(contract.port)}) as service:
