@@ -71,8 +71,8 @@ class Settings(Record):
     """Requests between two looks at whether the objective is met..."""
     looks: int = Field(4, ge=1)
     """...and how many looks there are at most."""
-    ladder: tuple[float, ...] = (0.3, 0.6, 0.8, 0.9, 1.0)
-    """Steps of the picture, as shares of a service's own capacity."""
+    ladder: tuple[float, ...] = (0.4, 0.85, 1.0)
+    """Steps of the picture, as shares of a service's own capacity, beside the rates that the objective is judged at."""
     ladder_seconds: float = Field(2, ge=0)
     """Of each step; 0 for no ladder beyond the rates that the objective was judged at."""
     overload: float = Field(1.5, gt=1)

@@ -30,7 +30,7 @@ PROBE_INTERVAL = 0.2
 def examine(stage: Stage[Settings], service: Service, batches: Batches, pace: Pace) -> None:
     """Send SIGTERM while requests are in flight, and record what becomes of them, of new ones, and of the process."""
     settings, grace = stage.settings, stage.subject.challenge.spec.contract.stop_seconds
-    rows = pace.rows(settings.heavy_seconds, settings.large_rows)
+    rows = pace.rows(settings.heavy_seconds, settings.heavy_rows)
     with stage.ledger.span("measuring"):
         rows = _taken(service, batches, rows, pace.most_rows, settings.request_seconds)
         patience = grace + settings.request_seconds
@@ -53,8 +53,9 @@ def examine(stage: Stage[Settings], service: Service, batches: Batches, pace: Pa
 
 
 def _taken(service: Service, batches: Batches, rows: int, sure: int, seconds: float) -> int:
-    """So many rows if it answers a request of that many, else as many as it is known to take. The reply is dear, and
-    tells nothing else: what is in flight must not be refused for its size."""
+    """So many rows if it answers a request of that many, else as many as it is known to take: what is in flight must
+    not be refused for its size.
+    """
     if rows <= sure:
         return rows
     with Client(service.url) as client, suppress(NoAnswer):

@@ -20,7 +20,9 @@ class Settings(Record):
 
     heavy_seconds: float = Field(0.25, gt=0)
     """What one of the predictions takes that are in flight at SIGTERM, if the service were left alone with it."""
-    in_flight: int = Field(5, ge=1)
+    heavy_rows: int = Field(6000, ge=1)
+    """It has no more rows than this, so that a service which large requests end is not found out twice."""
+    in_flight: int = Field(6, ge=1)
     grace_seconds: float = Field(1.2, ge=0)
     """After SIGTERM, before new requests have to be turned away. The worker threads of gunicorn look for the signal
     once a second."""

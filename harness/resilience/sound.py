@@ -78,8 +78,7 @@ def restart(stage: Stage[Settings], service: Service, batches: Batches) -> None:
             problem = f"it did not come up again: {error}"
     if not problem:
         with stage.ledger.span("measuring"):
-            answers = _at_once(service, [batch], stage.settings.request_seconds)
-        problem = _problem(batches, [batch], answers)
+            _, problem = _settled(stage, service, batches, [batch])
     advice = "Let a start depend on nothing that an earlier run has left, or has not put in order."
     stage.check(
         "restarts",
@@ -132,12 +131,7 @@ def _judge(
         SubmissionError: there are no answers later either.
     """
     problem = _problem(batches, callers, first)
-    later, still = first, problem
-    end = time.monotonic() + stage.settings.settle_seconds
-    while still and time.monotonic() < end:
-        time.sleep(AGAIN)
-        later = _at_once(service, callers, stage.settings.request_seconds)
-        still = _problem(batches, callers, later)
+    later, still = _settled(stage, service, batches, callers) if problem else (first, "")
     answered = all(isinstance(reply, Reply) and reply.status == 200 for reply in later)
     if still and answered:
         batches.strict = False
@@ -153,6 +147,19 @@ def _judge(
     )
     if still and not answered:
         raise SubmissionError(f"how it takes strain cannot be told: to a valid request, {still}")
+
+
+def _settled(
+    stage: Stage[Settings], service: Service, batches: Batches, callers: list[Batch]
+) -> tuple[list[Reply | NoAnswer], str]:
+    """The answers once they are right, or the last ones; and what is wrong with them, or an empty string."""
+    end = time.monotonic() + stage.settings.settle_seconds
+    while True:
+        answers = _at_once(service, callers, stage.settings.request_seconds)
+        problem = _problem(batches, callers, answers)
+        if not problem or time.monotonic() > end:
+            return answers, problem
+        time.sleep(AGAIN)
 
 
 def _problem(batches: Batches, sent: Sequence[Batch], answers: Sequence[Reply | NoAnswer]) -> str:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from harness.errors import SubmissionError
+from harness.inspection import start_failure
 from harness.readiness import NotReady, wait_ready
-from harness.sandbox import Service
+from harness.sandbox import CannotStart, Service
 from harness.stages import Stage
 from harness.startup.settings import Settings
 
@@ -43,8 +44,24 @@ def ready(stage: Stage[Settings]) -> Iterator[tuple[Service, Start]]:
     except SubmissionError as error:
         if start.seconds:
             raise
-        stage.check("becomes_ready", False, str(error), expected=f"ready within {contract.ready_seconds:g} s")
-        raise NotReady(str(error)) from error
+        why = "\n".join(filter(None, (_in_plain_words(stage, error), str(error))))
+        stage.check("becomes_ready", False, why, expected=f"ready within {contract.ready_seconds:g} s")
+        raise NotReady(why) from error
+
+
+def _in_plain_words(stage: Stage[Settings], error: SubmissionError) -> str:
+    """A cause that what was raised does not name; empty where it does, or where none is known."""
+    if isinstance(error, CannotStart):
+        return start_failure.cause(str(error))
+    own = (value for value in stage.image.config.get("Env") or () if value.startswith("MODEL_URI=/"))
+    path = next(own, "").removeprefix("MODEL_URI=") or stage.subject.challenge.spec.contract.model_path
+    try:
+        files = stage.subject.sandbox.contents(stage.image, [path]).files
+    except NotImplementedError:
+        return ""
+    if any(name.endswith("/MLmodel") for name in files):
+        return ""
+    return f"The image has no model: there is no MLmodel file below {path}. COPY it there, and see that git tracks it."
 
 
 def record(stage: Stage[Settings], service: Service, start: Start) -> None:

@@ -10,6 +10,12 @@ from harness.readiness import wait_ready
 from harness.stages import Stage
 from harness.startup.settings import Settings
 
+FOR = {
+    "honours_port": "it does not serve where $PORT says",
+    "port_default": "it does not serve on the default port, though with $PORT set it comes up",
+}
+"""What is wrong where a start fails."""
+
 
 def all_at_once(stage: Stage[Settings], patience: float) -> None:
     """Start it under each condition and record how that went; none is waited for longer than `patience` seconds."""
@@ -34,6 +40,6 @@ def _port(stage: Stage[Settings], name: str, env: Mapping[str, str], patience: f
         with stage.launched(name, env=env, port=port) as service, stage.ledger.span("serving"):
             seconds = wait_ready(service, contract.ready_paths, patience)
     except SubmissionError as error:
-        stage.check(name, False, f"Started with {given}: {error}", expected=f"ready on port {port}")
+        stage.check(name, False, f"Started with {given}, {FOR[name]}: {error}", expected=f"ready on port {port}")
         return
     stage.check(name, True, f"With {given} it serves on port {port}.", seconds=seconds)
