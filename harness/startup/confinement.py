@@ -110,8 +110,8 @@ def _health_check(stage: Stage[Settings], service: Service) -> None:
         if code == 0:
             break
     how = "does not end in time" if code is None else f"exits with code {code}"
-    absent = code in NOT_FOUND or (code and test[0] == "CMD-SHELL" and not _has(service, command[:-1], test[1]))
-    missing = " The program that it names is not in the image." if absent else ""
+    hidden = bool(code) and test[0] == "CMD-SHELL" and not _has(service, command[:-1], test[1])
+    missing = " The program that it names is not in the image." if hidden or code in NOT_FOUND else ""
     problem = f"The HEALTHCHECK {how} on a service that is ready.{missing} Try it with `docker exec`."
     stage.check(
         "healthcheck_passes",
