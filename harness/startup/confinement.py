@@ -27,6 +27,8 @@ ROWS = 8
 HEALTH_ATTEMPTS = 3
 HEALTH_SECONDS = 10.0
 """At most, whatever time the image gives its health check."""
+LOG_SECONDS = 0.5
+"""Until what a service prints of a failure, often after its answer, can be read."""
 NOT_FOUND = (126, 127)
 """Exit codes of shells and engines for a program that cannot be run."""
 
@@ -74,6 +76,8 @@ def _file_system(stage: Stage[Settings], service: Service) -> None:
             payloads.predictions(client.post(payloads.INVOCATIONS, payloads.split(rows)), len(rows))
         except SubmissionError as error:
             problem = f"It starts on a read-only file system, but no prediction shows that it works there: {error}"
+    if problem:
+        time.sleep(LOG_SECONDS)
     path = start_failure.read_only(service.logs()) if problem else None
     if path is not None:
         problem = f"A request makes it write to its own file system, which is read-only{f': {path}' if path else ''}"
