@@ -60,7 +60,7 @@ def golden(name: str, grading: Grading, stages: tuple[str, ...] = ALL) -> Golden
 
 
 def graded(why: dict[str, str] | None = None, **points: float | None) -> Grading:
-    return Grading(run="r", scores=scores(why, **points), seconds=3.2)
+    return Grading(runs=("r",), scores=scores(why, **points), seconds=3.2)
 
 
 def assembled(flawed: tuple[FlawedRow, ...], goldens: tuple[GoldenRow, ...] = (), named: set[str] = frozenset()):
