@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import MODEL, split
+from tests.serving import COMMAND
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def process() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         port = taken.getsockname()[1]
     environment = {**os.environ, "PORT": str(port), "MODEL_URI": MODEL.as_uri()}
     root = Path(__file__).parent.parent
-    with subprocess.Popen([sys.executable, "-m", "service"], env=environment, cwd=root) as process:
+    with subprocess.Popen(COMMAND, env=environment, cwd=root) as process:
         try:
             yield process, f"http://127.0.0.1:{port}"
         finally:
