@@ -94,12 +94,7 @@ def loses_points(row: GoldenRow) -> bool:
 
 def lost(score: Score) -> bool:
     """Whether evidence took points."""
-    return score.points is not None and score.points < score.max_points and reached(score)
-
-
-def reached(score: Score) -> bool:
-    """Whether there was a service to assess: a dead one loses every criterion and shows nothing about any."""
-    return not score.rationale.startswith("Not reached")
+    return score.points is not None and score.points < score.max_points and score.reached
 
 
 def _cells(loses: Collection[str], stages: Sequence[str], grading: Grading, rubric: Rubric) -> tuple[Cell, ...]:
@@ -136,7 +131,7 @@ def _cell(criterion: str, named: bool, score: Score | None, failure: str) -> Cel
     elif named:
         standing = Standing.MISSED
     else:
-        standing = Standing.KEPT if reached(score) else Standing.NOT_REACHED
+        standing = Standing.KEPT if score.reached else Standing.NOT_REACHED
     return Cell(criterion=criterion, standing=standing, rationale="" if standing is Standing.KEPT else score.rationale)
 
 

@@ -37,6 +37,7 @@ def scores(why: dict[str, str] | None = None, **points: float | None) -> tuple[S
             max_points=c.points,
             rationale=(why or {}).get(name, f"what was seen of {name}"),
             stage=c.stage,
+            reached=not (why or {}).get(name, "").startswith("Not reached"),
         )
         for name, c in automatic.items()
     )
