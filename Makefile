@@ -4,6 +4,7 @@ BIN := .venv/bin
 # uv installs the environment in seconds where pip takes two minutes; pip only fetches uv.
 UV := VIRTUAL_ENV=.venv $(BIN)/uv
 CHALLENGES := $(notdir $(patsubst %/challenge.toml,%,$(wildcard challenges/*/challenge.toml)))
+REGISTRY := harness/lifecycle/tracking_server
 REFERENCE := challenges/fraud_detection/submissions/reference
 
 .DEFAULT_GOAL := help
@@ -44,6 +45,8 @@ engine: ## install and start a Docker engine (Debian), and get the base image
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-header --no-annotate \
 	  --no-emit-index-url pyproject.toml -o requirements.lock
+	cd $(REGISTRY) && $(abspath $(BIN))/uv pip compile --quiet --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.lock
 
 clean: ## remove what gradings left behind: containers, networks, caches; run folders stay
 	@[ ! -x $(BIN)/harness ] || $(BIN)/harness clean
