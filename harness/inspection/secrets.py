@@ -42,6 +42,10 @@ ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 NAME = re.compile(KEY, re.IGNORECASE)
+ADDRESS = re.compile(
+    r"\b[a-z][a-z0-9+]{1,20}://(?P<user>[^\s/:@'\"]{1,80}):(?P<value>[^\s/:@'\"]{8,200})@[A-Za-z0-9]", re.IGNORECASE
+)
+"""An address with a user and a password before its host."""
 PLACEHOLDER = re.compile(
     r"example|change.?me|placeholder|dummy|fake|test|sample|your|xxx|todo|redacted|insert|replace|default|local|dev"
     r"|none|null|true|false|\.\.\.|\*\*\*|[${}<>()\[\]]|://|^/|^\./|^p[a@]ssw[o0]rd\d*!?$|^(?:my|super)?.?secret.?(?:key)?\d*$",
@@ -77,6 +81,10 @@ def find(name: str, text: str) -> Iterator[Finding]:
                 yield Finding(what, name, text.count("\n", 0, match.start()) + 1)
     if _is_test(name):
         return
+    for match in ADDRESS.finditer(text):
+        # A password made of the user's name is a stock one, as for a data base that a compose file starts.
+        if is_random(match["value"]) and match["user"].lower() not in match["value"].lower():
+            yield Finding("a password in an address", name, text.count("\n", 0, match.start()) + 1)
     bare = _is_configuration(name)
     for number, line in _lines_with_keys(text):
         if key := assigned(line[:LINE_CAP], unquoted=bare):
@@ -90,11 +98,15 @@ def assigned(line: str, *, unquoted: bool) -> str:
     carry at least 3 bits a character, and look like nothing that people write as a stand-in.
     """
     for match in ASSIGNMENT.finditer(line):
-        value = match["value"]
-        mixed = re.search(r"[A-Za-z]", value) and re.search(r"\d", value)
-        if (match["quote"] or unquoted) and mixed and entropy(value) >= 3 and not PLACEHOLDER.search(value):
+        if (match["quote"] or unquoted) and is_random(match["value"]):
             return match["name"]
     return ""
+
+
+def is_random(value: str) -> bool:
+    """Whether a value looks like a real secret: letters and digits, no stand-in, and not the same over and over."""
+    mixed = re.search(r"[A-Za-z]", value) and re.search(r"\d", value)
+    return bool(mixed) and entropy(value) >= 3 and not PLACEHOLDER.search(value)
 
 
 def entropy(text: str) -> float:
