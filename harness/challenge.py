@@ -24,6 +24,8 @@ from harness.submission import digest
 Profile = Literal["review", "public"]
 SCRATCH = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"})
 """What working on a challenge leaves in its folder, and is no part of it."""
+UNGRADED = frozenset({"golden", "flawed", "third_party"})
+"""Folders of known submissions that no grade rests on, unlike the reference: a new one makes no other challenge."""
 HOME = Path(__file__).resolve().parent.parent / "challenges"
 """The folder of challenges: one folder each, and its presence is its registration."""
 
@@ -152,7 +154,7 @@ def load(folder: Path) -> Challenge:
         path = folder / "challenge.toml"
         line = line_of(path.read_text("utf-8"), ("id",))
         raise ChallengeError(f"{path}:{line}: id: should be the folder's name {folder.name!r}, not {spec.id!r}")
-    return Challenge(folder, spec, digest(folder, without=SCRATCH))
+    return Challenge(folder, spec, digest(folder, without=SCRATCH | UNGRADED))
 
 
 def read_spec(folder: Path) -> Spec:

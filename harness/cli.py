@@ -22,6 +22,7 @@ RUNS = click.option(
     help="Folder that the run folders are written to.",
 )
 RUN = click.argument("run", type=click.Path(path_type=Path))
+OUTPUT = click.Path(path_type=Path, dir_okay=False)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output and nothing else there.")
 
 
@@ -225,6 +226,63 @@ def challenge_validate(names: tuple[str, ...]) -> None:
         verify(found)
         criteria = len(found.spec.rubric.criteria)
         click.echo(f"{found.id} {found.spec.version}: valid; {len(found.spec.stages)} stages, {criteria} criteria")
+
+
+@challenge.command("calibrate")
+@click.argument("challenge_id", metavar="ID")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--stage", "stages", multiple=True, metavar="STAGE", help="Run only this stage; may be repeated.")
+@click.option(
+    "--profile",
+    type=click.Choice(["public", "review"]),
+    default="public",
+    show_default=True,
+    help="public: what candidates run, in half the time. review: what a final grade rests on.",
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/calibration"),
+    show_default=True,
+    help="Folder that the run folders are written to.",
+)
+@click.option("--json", "json_file", type=OUTPUT, metavar="FILE", help="Write the matrix as JSON.")
+@click.option("--no-goldens", is_flag=True, help="Leave out the golden submissions, which run all stages.")
+@click.option("--resume", is_flag=True, help="Take the runs under --runs of submissions that have not changed since.")
+@click.pass_context
+def challenge_calibrate(ctx: click.Context, /, challenge_id: str, **asked: Any) -> None:
+    """Run the known submissions of challenge ID (or those named) and print what the rubric made of them.
+
+    A flawed submission has one fault and names the criteria that it must lose. It is
+
+    \b
+      caught by named     all that it names lost points
+      caught by another   none did, but another criterion lost points
+      missed              one that it names kept its points
+      undecided           the machine could not tell, in two attempts
+
+    What it loses beyond those is collateral; what a golden submission loses is a false alarm; a criterion that no
+    flawed submission ever loses is dead weight. Only the stages run that a fault concerns.
+
+    \b
+    Examples:
+      harness challenge calibrate fraud_detection
+      harness challenge calibrate fraud_detection root_user --runs /tmp/runs
+      harness challenge calibrate fraud_detection --stage drift --json matrix.json
+      harness challenge calibrate fraud_detection --resume --no-goldens
+
+    \b
+    Exit codes: 0 every flawed one is caught by what it names and no golden one loses a point; 1 not so;
+    2 wrong usage or a broken submission, before anything ran; 3 only undecided ones stand in the way.
+    """
+    from harness.calibration import calibrate, display
+
+    goldens, files = not asked.pop("no_goldens"), {"json": asked.pop("json_file")}
+    with display.Progress() as progress:
+        found = calibrate.calibrate(challenge_id, progress, goldens=goldens, **asked)
+    calibrate.write(found, {name: file for name, file in files.items() if file})
+    display.matrix(found)
+    ctx.exit({"passed": 0, "failed": EXIT_BELOW, "error": EXIT_VOID}[found.outcome])
 
 
 def _fail(error: HarnessError, code: int) -> None:

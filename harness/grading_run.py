@@ -52,6 +52,15 @@ def order(
     return pipeline.Order(path, found, profile, chosen, runs, root, make), notes + more
 
 
+def place(found: Challenge, profile: Profile) -> tuple[Callable[[str], Sandbox], Seed]:
+    """Where the known submissions of a challenge run, and the seed of their inputs.
+
+    Raises:
+        UsageError: no engine answers.
+    """
+    return _sandbox("docker", trusted=False)[0], _seed(found, profile, "default", None)[0]
+
+
 def execute(order: pipeline.Order, progress: Progress, mlflow_uri: str | None) -> tuple[Path, Report, str]:
     """Carry an order out; returns the run folder, its report, and a warning if MLflow could not be told."""
     with progress:

@@ -16,7 +16,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # A prediction holds the interpreter's lock; the event loop gets it back after 1 ms, not 5, to answer the probes.
     sys.setswitchinterval(0.001)
-    settings = Settings.of_environment()
+    try:
+        settings = Settings.of_environment()
+    except ValueError as error:
+        sys.exit(str(error))
     uvicorn.run(
         create_app(settings),
         host="0.0.0.0",

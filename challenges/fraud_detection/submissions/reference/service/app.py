@@ -18,7 +18,8 @@ from service.intake import read_body, require_json
 from service.metrics import Metrics
 from service.observed import Observed
 from service.protocol import Refused
-from service.schema import INVOCATION, PROBLEMS, Drift, Health, Predictions, Problem, Version
+from service.rollout import keep
+from service.schema import INVOCATION, PROBLEMS, SCORED, VERSION_HEADER, Drift, Health, Predictions, Problem, Version
 from service.settings import Settings
 
 router = APIRouter()
@@ -29,20 +30,22 @@ def _engine(request: Request) -> Engine:
     return request.app.state.engine
 
 
-Loaded = Annotated[Engine, Depends(_engine)]
+OfApp = Annotated[Engine, Depends(_engine)]
 
 
 def create_app(settings: Settings) -> FastAPI:
     """An app of its own: model, monitor and counters are not shared with any other."""
-    engine = Engine(settings.model)
-    metrics = Metrics(lambda: engine.monitor.verdict() if engine.ready else None)
+    engine = Engine()
+    metrics = Metrics(engine)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Predictions hold the interpreter's lock: a second one at a time would only slow the first and the event loop.
         app.state.turns = CapacityLimiter(1)
-        threading.Thread(target=engine.load, name="load", daemon=True).start()
+        stop = threading.Event()
+        threading.Thread(target=keep, args=(engine, settings, stop), name="model", daemon=True).start()
         yield
+        stop.set()
 
     app = FastAPI(title="Fraud detection", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
@@ -60,22 +63,23 @@ async def livez() -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz", responses={503: {"model": Health, "description": "Not ready"}})
-@router.get("/ping", responses={503: {"model": Health, "description": "Not ready"}})
-async def readyz(engine: Loaded) -> Response:
+@router.get("/readyz", responses=NOT_LOADED)
+@router.get("/ping", responses=NOT_LOADED)
+async def readyz(engine: OfApp) -> Health:
     """The model and its reference sample are loaded."""
-    status, word = (200, "ready") if engine.ready else (503, "loading")
-    return JSONResponse({"status": word}, status)
+    engine.now()
+    return Health(status="ready")
 
 
 @router.get("/version", responses=NOT_LOADED)
-async def version(engine: Loaded) -> Version:
+async def version(engine: OfApp) -> Version:
     """The model that answers."""
-    return Version(name=engine.model.name, version=engine.model.version)
+    model = engine.now().model
+    return Version(name=model.name, version=model.version)
 
 
-@router.post("/invocations", response_model=Predictions, responses=PROBLEMS, openapi_extra=INVOCATION)
-async def invocations(request: Request, engine: Loaded) -> Response:
+@router.post("/invocations", response_model=Predictions, responses=SCORED | PROBLEMS, openapi_extra=INVOCATION)
+async def invocations(request: Request, engine: OfApp) -> Response:
     """Score rows by MLflow's protocol."""
     state = request.app.state
     settings: Settings = state.settings
@@ -88,9 +92,9 @@ async def invocations(request: Request, engine: Loaded) -> Response:
         raise Refused("the body took too long to arrive", 408) from error
     if turns.statistics().tasks_waiting >= settings.waiting:
         raise Refused("too many requests are waiting", 503)
-    answer, rows = await to_thread.run_sync(engine.score, body, limiter=turns)
-    state.metrics.predictions.inc(rows)
-    return Response(answer, media_type="application/json")
+    scored = await to_thread.run_sync(engine.score, body, limiter=turns)
+    state.metrics.predictions.inc(scored.rows)
+    return Response(scored.answer, headers={VERSION_HEADER: scored.version}, media_type="application/json")
 
 
 # Not `async`: the tests that these may run belong in a thread.
@@ -101,9 +105,9 @@ def metrics(request: Request) -> Response:
 
 
 @router.get("/monitoring/drift", responses=NOT_LOADED)
-def drift(engine: Loaded) -> Drift:
+def drift(engine: OfApp) -> Drift:
     """Whether the last rows look like the reference. Reading changes nothing."""
-    return Drift.model_validate(engine.monitor.verdict(), from_attributes=True)
+    return Drift.model_validate(engine.now().monitor.verdict(), from_attributes=True)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

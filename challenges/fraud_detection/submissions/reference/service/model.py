@@ -34,6 +34,8 @@ class Model:
             OSError: a file is missing.
             ValueError: the model is not one that this service can answer for.
         """
+        if not (folder / "MLmodel").is_file():
+            raise FileNotFoundError(f"no MLmodel file in {folder}")
         record = yaml.safe_load((folder / "MLmodel").read_text("utf-8"))
         flavor = record["flavors"]["sklearn"]
         if flavor["serialization_format"] not in ("cloudpickle", "pickle"):
@@ -47,8 +49,8 @@ class Model:
             text=tuple(column["name"] for column in inputs if column["type"] == "string"),
         )
         metadata = record["metadata"]
-        self.name: str = metadata["name"]
-        self.version: str = metadata["version"]
+        self.name = str(metadata["name"])
+        self.version = str(metadata["version"])
         with (folder / flavor["pickled_model"]).open("rb") as file:
             self._predict = getattr(cloudpickle.load(file), record["flavors"]["python_function"]["predict_fn"])
         self.reference = self._read(folder / metadata["reference"])

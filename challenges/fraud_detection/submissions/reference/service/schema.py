@@ -6,11 +6,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+VERSION_HEADER = "X-Model-Version"
+
 
 class Health(BaseModel):
     """How the process is."""
 
-    status: Literal["alive", "ready", "loading"]
+    status: Literal["alive", "ready"]
 
 
 class Version(BaseModel):
@@ -94,4 +96,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "The body is not declared as JSON",
         503: "Not loaded yet, or too many requests are waiting",
     }.items()
+}
+SCORED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {VERSION_HEADER: {"description": "The version that made this answer.", "schema": {"type": "string"}}}
+    }
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ from service.settings import Settings
 MODEL = Path(__file__).parent.parent / "model"
 
 
-def wait_ready(client: TestClient) -> None:
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that is to happen soon."""
     deadline = time.monotonic() + 60
-    while client.get("/readyz").status_code != 200:
-        assert time.monotonic() < deadline, "not ready after a minute"
-        time.sleep(0.01)
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def wait_ready(client: TestClient) -> None:
+    until(lambda: client.get("/readyz").status_code == 200)
 
 
 @pytest.fixture
@@ -44,7 +50,23 @@ def rows() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def pipeline() -> Any:
     """The pipeline as it was trained, past all of the service's own code."""
-    return cloudpickle.loads((MODEL / "model.pkl").read_bytes())
+    return pickled(MODEL)
+
+
+def pickled(folder: Path) -> Any:
+    """The pipeline of a model's folder."""
+    return cloudpickle.loads((folder / "model.pkl").read_bytes())
+
+
+def variant(folder: Path, version: str) -> Path:
+    """Make a folder with another version of the model, which answers differently."""
+    shutil.copytree(MODEL, folder)
+    pipeline = pickled(MODEL)
+    pipeline[-1].intercept_ += 1.0
+    (folder / "model.pkl").write_bytes(cloudpickle.dumps(pipeline))
+    record = (MODEL / "MLmodel").read_text()
+    (folder / "MLmodel").write_text(record.replace("version: '1'", f"version: '{version}'"))
+    return folder
 
 
 def split(frame: pd.DataFrame) -> dict[str, Any]:

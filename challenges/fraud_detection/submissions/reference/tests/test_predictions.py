@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,12 +12,13 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.conftest import MODEL, records, split, wait_ready
+from tests.conftest import MODEL, pickled, records, split, variant, wait_ready
 
 
 def predictions(client: TestClient, body: dict[str, Any]) -> np.ndarray:
     answer = client.post("/invocations", json=body)
     assert answer.status_code == 200, answer.text
+    assert answer.headers["X-Model-Version"] == client.get("/version").json()["version"]
     return np.array(answer.json()["predictions"])
 
 
@@ -57,13 +57,9 @@ def test_callers_at_the_same_time_get_their_own_answers(client: TestClient, rows
 
 
 def test_the_model_that_is_mounted_answers(tmp_path: Path, rows: pd.DataFrame, pipeline: Any) -> None:
-    for file in MODEL.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    other = cloudpickle.loads(cloudpickle.dumps(pipeline))
-    other[-1].intercept_ += 1.0
-    (tmp_path / "model.pkl").write_bytes(cloudpickle.dumps(other))
-    (tmp_path / "MLmodel").write_text((MODEL / "MLmodel").read_text().replace("version: '1'", "version: '7'"))
-    with TestClient(create_app(Settings(model=tmp_path))) as client:
+    folder = variant(tmp_path / "seven", "7")
+    other = pickled(folder)
+    with TestClient(create_app(Settings(model=folder))) as client:
         wait_ready(client)
         assert client.get("/version").json() == {"name": "fraud_detection", "version": "7"}
         answers = predictions(client, split(rows.head(50)))

@@ -7,8 +7,9 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
+from service.engine import Engine
 from service.settings import Settings
-from tests.conftest import MODEL, split
+from tests.conftest import MODEL, split, until
 
 
 def metrics(client: TestClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -21,6 +22,7 @@ def test_without_a_model_the_service_is_alive_and_not_ready(tmp_path: Path, rows
         assert client.get("/livez").status_code == 200
         for path in ("/readyz", "/ping", "/version", "/monitoring/drift"):
             assert client.get(path).status_code == 503, path
+        until(lambda: f"no MLmodel file in {tmp_path}" in client.get("/readyz").json()["detail"])
         assert client.post("/invocations", json=split(rows.head(1))).status_code == 503
         assert client.get("/metrics").status_code == 200
 
@@ -30,14 +32,15 @@ def test_a_model_of_another_scikit_learn_is_not_served(tmp_path: Path) -> None:
         (tmp_path / file.name).write_bytes(file.read_bytes())
     text = (MODEL / "MLmodel").read_text()
     (tmp_path / "MLmodel").write_text(text.replace("sklearn_version: 1.", "sklearn_version: 0."))
-    app = create_app(Settings(model=tmp_path))
-    app.state.engine.load()
-    assert not app.state.engine.ready
+    engine = Engine()
+    assert not engine.load(tmp_path)
+    assert (engine.loaded, "trained with scikit-learn 0." in engine.reason) == (None, True)
 
 
 def test_a_ready_service_says_so_everywhere(client: TestClient) -> None:
     assert [client.get(path).status_code for path in ("/livez", "/readyz", "/ping")] == [200, 200, 200]
     assert client.get("/version").json() == {"name": "fraud_detection", "version": "1"}
+    assert metrics(client)["model_info", (("name", "fraud_detection"), ("version", "1"))] == 1
 
 
 def test_metrics_count_rows_and_requests_exactly(client: TestClient, rows: pd.DataFrame) -> None:

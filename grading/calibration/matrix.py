@@ -1,0 +1,130 @@
+"""Scores of known submissions become a matrix: caught, missed, collateral. Pure, like all of `grading`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from grading.calibration.records import Cell, Column, FlawedRow, GoldenRow, Standing, Summary, Verdict
+from grading.evidence import Record
+from grading.rubric import ManualCriterion, Rubric, Score
+
+
+class Grading(Record):
+    """What the grading of one known submission came to."""
+
+    run: str = ""
+    scores: tuple[Score, ...] = ()
+    seconds: float = 0.0
+    failure: str = ""
+    """Why there are no scores: the harness or the machine failed."""
+
+
+def columns(rubric: Rubric) -> tuple[Column, ...]:
+    """The automatic criteria of a rubric."""
+    return tuple(
+        Column(criterion=c.id, title=c.title, stage=c.stage, points=c.points)
+        for c in rubric.criteria
+        if not isinstance(c, ManualCriterion)
+    )
+
+
+def flawed_row(
+    name: str,
+    title: str,
+    *,
+    base: str,
+    source: str,
+    loses: Collection[str],
+    stages: Sequence[str],
+    grading: Grading,
+    rubric: Rubric,
+) -> FlawedRow:
+    """Judge a submission with one fault, over the stages that ran. `loses` are the criteria that it names."""
+    cells = _cells(loses, stages, grading, rubric)
+    return FlawedRow(
+        name=name,
+        title=title,
+        base=base,
+        source=source,
+        stages=tuple(stages),
+        cells=cells,
+        run=grading.run,
+        seconds=grading.seconds,
+        verdict=_verdict(cells, loses),
+    )
+
+
+def golden_row(name: str, title: str, *, stages: Sequence[str], grading: Grading, rubric: Rubric) -> GoldenRow:
+    """Judge a submission that must lose nothing, over the stages that ran: whatever it loses is collateral."""
+    cells = _cells((), stages, grading, rubric)
+    return GoldenRow(
+        name=name, title=title, stages=tuple(stages), cells=cells, run=grading.run, seconds=grading.seconds
+    )
+
+
+def summarize(
+    flawed: Sequence[FlawedRow], goldens: Sequence[GoldenRow], rubric: Rubric, named: Collection[str]
+) -> Summary:
+    """The figures. `named` are the criteria that any known flawed submission names, whether it ran or not."""
+    verdicts = [row.verdict for row in flawed]
+    caught = [cell for row in flawed for cell in row.having(Standing.CAUGHT)]
+    collateral = [cell for row in flawed for cell in row.having(Standing.COLLATERAL)]
+    lost = len(caught) + len(collateral)
+    alive = {*named, *(cell.criterion for cell in (*caught, *collateral))}
+    return Summary(
+        flawed=len(flawed),
+        caught_by_named=verdicts.count(Verdict.NAMED),
+        caught_by_another=verdicts.count(Verdict.ANOTHER),
+        missed=verdicts.count(Verdict.MISSED),
+        undecided=verdicts.count(Verdict.UNDECIDED),
+        criteria_lost=lost,
+        collateral=len(collateral),
+        collateral_share=round(len(collateral) / lost, 4) if lost else 0.0,
+        goldens=len(goldens),
+        goldens_losing_points=sum(loses_points(row) for row in goldens),
+        goldens_undecided=sum(bool(row.having(Standing.UNDECIDED)) and not loses_points(row) for row in goldens),
+        dead_weight=tuple(column.criterion for column in columns(rubric) if column.criterion not in alive),
+    )
+
+
+def loses_points(row: GoldenRow) -> bool:
+    """Whether a golden submission lost anything: to a false alarm, or because it never came up."""
+    return bool(row.having(Standing.COLLATERAL, Standing.NOT_REACHED))
+
+
+def lost(score: Score) -> bool:
+    """Whether evidence took points."""
+    return score.points is not None and score.points < score.max_points and reached(score)
+
+
+def reached(score: Score) -> bool:
+    """Whether there was a service to assess: a dead one loses every criterion and shows nothing about any."""
+    return not score.rationale.startswith("Not reached")
+
+
+def _cells(loses: Collection[str], stages: Sequence[str], grading: Grading, rubric: Rubric) -> tuple[Cell, ...]:
+    scores = {score.criterion: score for score in grading.scores}
+    ran = [column for column in columns(rubric) if column.stage in stages]
+    return tuple(_cell(c.criterion, c.criterion in loses, scores.get(c.criterion), grading.failure) for c in ran)
+
+
+def _cell(criterion: str, named: bool, score: Score | None, failure: str) -> Cell:
+    if score is None or score.points is None:
+        rationale = score.rationale if score else failure
+        return Cell(criterion=criterion, standing=Standing.UNDECIDED, rationale=rationale)
+    if lost(score):
+        standing = Standing.CAUGHT if named else Standing.COLLATERAL
+    elif named:
+        standing = Standing.MISSED
+    else:
+        standing = Standing.KEPT if reached(score) else Standing.NOT_REACHED
+    return Cell(criterion=criterion, standing=standing, rationale="" if standing is Standing.KEPT else score.rationale)
+
+
+def _verdict(cells: Sequence[Cell], loses: Collection[str]) -> Verdict:
+    """The verdict on a flawed submission; one that names two criteria and loses only one of them has been missed."""
+    named = [cell.standing for cell in cells if cell.criterion in loses]
+    if Standing.MISSED not in named:
+        return Verdict.UNDECIDED if Standing.UNDECIDED in named else Verdict.NAMED
+    others = any(cell.standing is Standing.COLLATERAL for cell in cells)
+    return Verdict.ANOTHER if others and Standing.CAUGHT not in named else Verdict.MISSED
