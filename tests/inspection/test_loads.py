@@ -124,6 +124,15 @@ def score(rows, folder):
 def invocations(body: Body):
     return score(body.rows, SETTINGS.folder)
 """,
+    "JSON beside a loader of one name with it": """
+class Engine:
+    def load(self, folder):
+        self.model = joblib.load(folder)
+
+@app.post("/invocations")
+def invocations(body: Body):
+    return json.load(body.file)
+""",
     "JSON": '@app.post("/invocations")\nasync def score(request):\n    return json.loads(await request.body())\n',
     "a prediction": '@app.post("/invocations")\ndef score(body: Body):\n    return model.predict(frame(body))\n',
 }
