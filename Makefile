@@ -1,6 +1,8 @@
 # 'make' lists what there is. Everything runs from a clean clone; each target sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# uv installs the environment in seconds where pip takes two minutes; pip only fetches uv.
+UV := VIRTUAL_ENV=.venv $(BIN)/uv
 REFERENCE := challenges/fraud_detection/submissions/reference
 
 .DEFAULT_GOAL := help
@@ -11,12 +13,13 @@ help: ## list the targets
 
 setup: .venv/ready ## make the environment in .venv
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: bootstrap.lock requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@echo "setup: making .venv and installing the locked dependencies (two to three minutes the first time)"
+	@echo "setup: making .venv and installing the locked dependencies (about half a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
+	@$(UV) pip install --quiet --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --no-deps -e .
 	@touch $@
 
 demo: setup ## grade the reference submission and write its report
@@ -33,8 +36,8 @@ lint: setup ## ruff and mypy, as CI runs them
 engine: ## install and start a Docker engine (Debian), and get the base image
 	@engine/install.sh
 
-lock: setup ## write requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-header --no-annotate \
+lock: setup ## write requirements.lock anew from pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-header --no-annotate \
 	  --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean: ## remove what gradings left behind: containers, networks, caches; run folders stay

@@ -143,6 +143,16 @@ def named(name: str | None, home: Path = HOME) -> Challenge:
     return load(home / name)
 
 
+def located(name: str) -> Challenge:
+    """The challenge of an id, or that of a folder anywhere.
+
+    Raises:
+        ChallengeError: there is none, or it is broken.
+    """
+    folder = Path(name) if "/" in name or Path(name, "challenge.toml").is_file() else HOME / name
+    return load(folder.resolve())
+
+
 def load(folder: Path) -> Challenge:
     """Read and check a challenge's folder.
 

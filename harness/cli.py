@@ -221,15 +221,14 @@ def challenge_validate(names: tuple[str, ...]) -> None:
     from harness.verify import verify
 
     for name in names or challenges.find():
-        folder = Path(name) if "/" in name or Path(name, "challenge.toml").is_file() else challenges.HOME / name
-        found = challenges.load(folder.resolve())
+        found = challenges.located(name)
         verify(found)
         criteria = len(found.spec.rubric.criteria)
         click.echo(f"{found.id} {found.spec.version}: valid; {len(found.spec.stages)} stages, {criteria} criteria")
 
 
 @challenge.command("calibrate")
-@click.argument("challenge_id", metavar="ID")
+@click.argument("challenge_id", metavar="ID|FOLDER")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--stage", "stages", multiple=True, metavar="STAGE", help="Run only this stage; may be repeated.")
 @click.option(
@@ -247,6 +246,8 @@ def challenge_validate(names: tuple[str, ...]) -> None:
     help="Folder that the run folders are written to.",
 )
 @click.option("--json", "json_file", type=OUTPUT, metavar="FILE", help="Write the matrix as JSON.")
+@click.option("--html", "html_file", type=OUTPUT, metavar="FILE", help="Write it as a self-contained page.")
+@click.option("--markdown", "markdown_file", type=OUTPUT, metavar="FILE", help="Write it as Markdown.")
 @click.option("--no-goldens", is_flag=True, help="Leave out the golden submissions, which run all stages.")
 @click.option("--resume", is_flag=True, help="Take the runs under --runs of submissions that have not changed since.")
 @click.pass_context
@@ -268,18 +269,21 @@ def challenge_calibrate(ctx: click.Context, /, challenge_id: str, **asked: Any) 
     Examples:
       harness challenge calibrate fraud_detection
       harness challenge calibrate fraud_detection root_user --runs /tmp/runs
-      harness challenge calibrate fraud_detection --stage drift --json matrix.json
+      harness challenge calibrate fraud_detection --stage drift --html matrix.html
       harness challenge calibrate fraud_detection --resume --no-goldens
 
     \b
     Exit codes: 0 every flawed one is caught by what it names and no golden one loses a point; 1 not so;
     2 wrong usage or a broken submission, before anything ran; 3 only undecided ones stand in the way.
     """
+    from harness import challenge as challenges
     from harness.calibration import calibrate, display
 
-    goldens, files = not asked.pop("no_goldens"), {"json": asked.pop("json_file")}
+    goldens = not asked.pop("no_goldens")
+    files = {name: asked.pop(f"{name}_file") for name in ("json", "html", "markdown")}
+    located = challenges.located(challenge_id)
     with display.Progress() as progress:
-        found = calibrate.calibrate(challenge_id, progress, goldens=goldens, **asked)
+        found = calibrate.calibrate(located, progress, goldens=goldens, **asked)
     calibrate.write(found, {name: file for name, file in files.items() if file})
     display.matrix(found)
     ctx.exit({"passed": 0, "failed": EXIT_BELOW, "error": EXIT_VOID}[found.outcome])

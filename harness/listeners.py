@@ -1,4 +1,4 @@
-"""Where a service listens, as the kernel says: not what it prints, and not what a port scan guesses."""
+"""Where a service listens, and whether it looks for the network, as the kernel says: not as the service prints."""
 
 from __future__ import annotations
 
@@ -39,15 +39,40 @@ def of(processes: Iterable[Process]) -> tuple[Listener, ...] | None:
     for process in processes:
         folder = PROC / str(process.pid)
         with suppress(OSError):
-            # An engine elsewhere has other processes than this machine: the command tells them apart.
-            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").split()
-            if words != process.command.split():
+            if not _is(process, folder):
                 continue
             own = _sockets(folder)
             for table in ("tcp", "tcp6"):
                 found |= set(parse((folder / "net" / table).read_text(), own))
             known = True
     return tuple(sorted(found, key=lambda one: (one.port, one.address))) if known else None
+
+
+def attempts(processes: Iterable[Process]) -> int:
+    """How often something in these processes' own network had nowhere to send to, or asked for a name; 0 if unknown.
+
+    A service that needs no network does neither: its own name is in its hosts file.
+    """
+    for process in processes:
+        folder = PROC / str(process.pid)
+        with suppress(OSError):
+            if _is(process, folder) and _sockets(folder) is None:
+                counted = _counters((folder / "net" / "snmp").read_text())
+                return counted.get("Ip:OutNoRoutes", 0) + counted.get("Udp:OutDatagrams", 0)
+    return 0
+
+
+def _counters(table: str) -> dict[str, int]:
+    """`/proc/net/snmp`: pairs of lines, names above numbers."""
+    lines = [line.split() for line in table.splitlines()]
+    pairs = (zip(names, numbers, strict=False) for names, numbers in zip(lines[::2], lines[1::2], strict=False))
+    return {f"{first[0]}{name}": int(number) for first, *rest in map(list, pairs) for name, number in rest}
+
+
+def _is(process: Process, folder: Path) -> bool:
+    """An engine elsewhere has other processes than this machine: the command tells them apart."""
+    words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").split()
+    return words == process.command.split()
 
 
 def parse(table: str, inodes: frozenset[str] | None = None) -> Iterable[Listener]:

@@ -76,8 +76,14 @@ def digest(folder: Path, *, without: frozenset[str] = frozenset()) -> str:
     return total.hexdigest()
 
 
+def git_environment() -> dict[str, str]:
+    """This process's environment without GIT_DIR and its like: a hook that started us would have set them."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+
+
 def _tracked(source: Path) -> list[str]:
-    listing = subprocess.run([*SAFE_GIT, "-C", str(source), "ls-files", "-z"], capture_output=True, check=False)
+    command = [*SAFE_GIT, "-C", str(source), "ls-files", "-z"]
+    listing = subprocess.run(command, env=git_environment(), capture_output=True, check=False)
     if listing.returncode == 0:
         names = [os.fsdecode(name) for name in listing.stdout.split(b"\0") if name]
         return sorted(name for name in set(names) if os.path.lexists(source / name))

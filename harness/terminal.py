@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
@@ -33,30 +34,49 @@ class Progress:
         self._console = Console(stderr=True, highlight=False)
         self._expected = order.challenge.spec.expected_seconds.get(order.profile, {})
         self._spinner = Spinner("dots")
-        self._live = Live(self._spinner, console=self._console, transient=True, refresh_per_second=8)
-        self._stage = ""
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._over = threading.Event()
+        self._stage = self._message = ""
         self._since = self._spoke = self._start = time.monotonic()
+        # Drawn anew several times a second, so that the elapsed time moves while a stage says nothing.
+        self._live = Live(get_renderable=self._drawn, console=self._console, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
             self._live.start()
+        else:
+            self._heart.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._live.stop()
 
     def tell(self, stage: str, message: str) -> None:
         """Say what a stage is doing now."""
-        now = time.monotonic()
-        changed = stage != self._stage
-        if changed:
-            self._stage, self._since = stage, now
-        expected = f" of about {self._expected[stage]:.0f} s" if stage in self._expected else " s"
-        line = f"{stage:<11} {message}  ({now - self._since:.0f}{expected})"
-        self._spinner.update(text=escape(line))
-        if not self._console.is_terminal and (changed or now - self._spoke > HEARTBEAT):
-            self._spoke = now
-            self._console.print(f"[{now - self._start:5.0f} s] {line}", markup=False, soft_wrap=True)
+        self._message = message
+        if stage != self._stage:
+            self._stage, self._since = stage, time.monotonic()
+            self._speak()
+
+    def _line(self) -> str:
+        expected = f" of about {self._expected[self._stage]:.0f} s" if self._stage in self._expected else " s"
+        return f"{self._stage:<11} {self._message}  ({time.monotonic() - self._since:.0f}{expected})"
+
+    def _drawn(self) -> RenderableType:
+        self._spinner.update(text=escape(self._line()))
+        return self._spinner
+
+    def _speak(self) -> None:
+        if not self._console.is_terminal:
+            self._spoke = time.monotonic()
+            elapsed = self._spoke - self._start
+            self._console.print(f"[{elapsed:5.0f} s] {self._line()}", markup=False, soft_wrap=True)
+
+    def _beat(self) -> None:
+        while not self._over.wait(1.0):
+            if self._stage and time.monotonic() - self._spoke > HEARTBEAT:
+                self._speak()
 
     def finished(self, result: StageResult) -> None:
         """Say how a stage ended; one that was not asked for needs no line."""

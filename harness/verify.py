@@ -7,7 +7,7 @@ from types import ModuleType
 
 from pydantic import BaseModel, ValidationError
 
-from grading.rubric import AutomaticCriterion, ChecksCriterion, ManualCriterion
+from grading.rubric import AutomaticCriterion, BandsCriterion, ChecksCriterion, ManualCriterion
 from harness import plugins, stages
 from harness.challenge import Challenge, Profile, explain
 from harness.errors import ChallengeError
@@ -51,6 +51,8 @@ def verify(challenge: Challenge) -> None:
     for criterion in spec.rubric.criteria:
         if not isinstance(criterion, ManualCriterion):
             _has_evidence(challenge, criterion)
+        if isinstance(criterion, BandsCriterion):
+            _edges_are_known(challenge, criterion)
 
 
 def _has_evidence(challenge: Challenge, criterion: AutomaticCriterion) -> None:
@@ -64,3 +66,14 @@ def _has_evidence(challenge: Challenge, criterion: AutomaticCriterion) -> None:
     for name in names:
         if not any(fnmatchcase(name, known) or fnmatchcase(known, name) for known in records):
             raise ChallengeError(f"{where}: '{criterion.stage}' records no '{name}'; it records: {', '.join(records)}")
+
+
+def _edges_are_known(challenge: Challenge, criterion: BandsCriterion) -> None:
+    """A stage that measures borderline results again has to know where the borders are; it never sees the rubric."""
+    edges: tuple[float, ...] | None = getattr(settings(challenge, criterion.stage, "review"), "edges", None)
+    for band in criterion.bands:
+        if edges is not None and band.at not in edges:
+            raise ChallengeError(
+                f"{challenge.folder / 'challenge.toml'}: criterion '{criterion.id}': a band begins at {band.at:g}; "
+                f"name it under 'edges' in [stage.{criterion.stage}], or results there would not be measured again"
+            )

@@ -90,6 +90,18 @@ def test_a_challenge_that_its_stages_cannot_serve_is_refused(tmp_path, old, new,
         verify(found)
 
 
+def test_a_band_whose_edge_the_stage_does_not_know_is_refused(tmp_path):
+    bands = 'kind = "bands"\nmeasurement = "throughput_ratio"\nbands = [{ at = 0.9, share = 1 }]'
+    text = VALID.replace(
+        'kind = "checks"\nstage = "repository"\nchecks = ["readme_present"]', f'{bands}\nstage = "load"'
+    )
+    text = text.replace('["repository"]', '["load"]')
+    with pytest.raises(ChallengeError, match=r"criterion 'files': a band begins at 0.9; name it under 'edges'"):
+        verify(challenges.load(write(tmp_path, text)))
+    (tmp_path / "named").mkdir()
+    verify(challenges.load(write(tmp_path / "named", f"{text}\n[stage.load]\nedges = [0.9]\n")))
+
+
 def test_an_unknown_challenge_lists_those_there_are(tmp_path):
     write(tmp_path, VALID)
     with pytest.raises(UsageError, match=r"no challenge 'x'\n.*sample"):

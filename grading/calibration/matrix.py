@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from grading.calibration.records import Cell, Column, FlawedRow, GoldenRow, Standing, Summary, Verdict
 from grading.evidence import Record
-from grading.rubric import ManualCriterion, Rubric, Score
+from grading.rubric import AutomaticCriterion, ManualCriterion, Rubric, Score
 
 
 class Grading(Record):
@@ -19,13 +19,9 @@ class Grading(Record):
     """Why there are no scores: the harness or the machine failed."""
 
 
-def columns(rubric: Rubric) -> tuple[Column, ...]:
-    """The automatic criteria of a rubric."""
-    return tuple(
-        Column(criterion=c.id, title=c.title, stage=c.stage, points=c.points)
-        for c in rubric.criteria
-        if not isinstance(c, ManualCriterion)
-    )
+def automatic(rubric: Rubric) -> tuple[AutomaticCriterion, ...]:
+    """The criteria that need no reviewer."""
+    return tuple(criterion for criterion in rubric.criteria if not isinstance(criterion, ManualCriterion))
 
 
 def flawed_row(
@@ -46,6 +42,7 @@ def flawed_row(
         title=title,
         base=base,
         source=source,
+        loses=tuple(cell.criterion for cell in cells if cell.criterion in loses),
         stages=tuple(stages),
         cells=cells,
         run=grading.run,
@@ -62,15 +59,18 @@ def golden_row(name: str, title: str, *, stages: Sequence[str], grading: Grading
     )
 
 
-def summarize(
+def columns(
     flawed: Sequence[FlawedRow], goldens: Sequence[GoldenRow], rubric: Rubric, named: Collection[str]
-) -> Summary:
-    """The figures. `named` are the criteria that any known flawed submission names, whether it ran or not."""
+) -> tuple[Column, ...]:
+    """What became of each criterion. `named` are those that a known flawed submission names, whether it ran or not."""
+    return tuple(_column(criterion, flawed, goldens, named) for criterion in automatic(rubric))
+
+
+def summarize(flawed: Sequence[FlawedRow], goldens: Sequence[GoldenRow], columns: Sequence[Column]) -> Summary:
+    """The figures."""
     verdicts = [row.verdict for row in flawed]
-    caught = [cell for row in flawed for cell in row.having(Standing.CAUGHT)]
-    collateral = [cell for row in flawed for cell in row.having(Standing.COLLATERAL)]
-    lost = len(caught) + len(collateral)
-    alive = {*named, *(cell.criterion for cell in (*caught, *collateral))}
+    collateral = sum(column.collateral for column in columns)
+    lost = collateral + sum(column.caught for column in columns)
     return Summary(
         flawed=len(flawed),
         caught_by_named=verdicts.count(Verdict.NAMED),
@@ -78,12 +78,12 @@ def summarize(
         missed=verdicts.count(Verdict.MISSED),
         undecided=verdicts.count(Verdict.UNDECIDED),
         criteria_lost=lost,
-        collateral=len(collateral),
-        collateral_share=round(len(collateral) / lost, 4) if lost else 0.0,
+        collateral=collateral,
+        collateral_share=round(collateral / lost, 4) if lost else 0.0,
         goldens=len(goldens),
         goldens_losing_points=sum(loses_points(row) for row in goldens),
         goldens_undecided=sum(bool(row.having(Standing.UNDECIDED)) and not loses_points(row) for row in goldens),
-        dead_weight=tuple(column.criterion for column in columns(rubric) if column.criterion not in alive),
+        dead_weight=tuple(column.criterion for column in columns if column.dead_weight),
     )
 
 
@@ -104,8 +104,27 @@ def reached(score: Score) -> bool:
 
 def _cells(loses: Collection[str], stages: Sequence[str], grading: Grading, rubric: Rubric) -> tuple[Cell, ...]:
     scores = {score.criterion: score for score in grading.scores}
-    ran = [column for column in columns(rubric) if column.stage in stages]
-    return tuple(_cell(c.criterion, c.criterion in loses, scores.get(c.criterion), grading.failure) for c in ran)
+    ran = [criterion.id for criterion in automatic(rubric) if criterion.stage in stages]
+    return tuple(_cell(name, name in loses, scores.get(name), grading.failure) for name in ran)
+
+
+def _column(
+    criterion: AutomaticCriterion, flawed: Sequence[FlawedRow], goldens: Sequence[GoldenRow], named: Collection[str]
+) -> Column:
+    standings = [cell.standing for row in flawed if (cell := row.cell(criterion.id))]
+    false = [row for row in goldens if (cell := row.cell(criterion.id)) and cell.standing is Standing.COLLATERAL]
+    caught, collateral = standings.count(Standing.CAUGHT), standings.count(Standing.COLLATERAL)
+    return Column(
+        criterion=criterion.id,
+        title=criterion.title,
+        stage=criterion.stage,
+        points=criterion.points,
+        caught=caught,
+        missed=standings.count(Standing.MISSED),
+        collateral=collateral,
+        false_alarms=len(false),
+        dead_weight=criterion.id not in named and not caught + collateral,
+    )
 
 
 def _cell(criterion: str, named: bool, score: Score | None, failure: str) -> Cell:

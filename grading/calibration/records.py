@@ -48,6 +48,16 @@ class Column(Record):
     title: str
     stage: str
     points: float
+    caught: int = 0
+    """Flawed submissions that name it and lost it."""
+    missed: int = 0
+    """Flawed submissions that name it and kept it."""
+    collateral: int = 0
+    """Flawed submissions that do not name it and lost it."""
+    false_alarms: int = 0
+    """Golden submissions that lost it."""
+    dead_weight: bool = False
+    """No known flawed submission names it, and none that ran lost it."""
 
 
 class Cell(Record):
@@ -90,7 +100,14 @@ class FlawedRow(Row):
     """The golden submission that it was made from."""
     source: str
     """The kind of fault."""
+    loses: tuple[str, ...]
+    """The criteria that it names, of the stages that ran."""
     verdict: Verdict
+
+    @property
+    def named(self) -> tuple[Cell, ...]:
+        """The cells of the criteria that it names."""
+        return tuple(cell for cell in self.cells if cell.criterion in self.loses)
 
 
 class GoldenRow(Row):

@@ -11,13 +11,12 @@ from typing import Protocol
 from grading.calibration import formats
 from grading.calibration.matrix import columns, summarize
 from grading.calibration.records import Calibration, FlawedRow, GoldenRow
-from harness import challenge as challenges
-from harness import grading_run, plugins
+from harness import grading_run, models, plugins
 from harness import runs as run_folders
 from harness.calibration import known as known_submissions
 from harness.calibration.cases import Case, cases
 from harness.calibration.running import Bench, judge
-from harness.challenge import Profile
+from harness.challenge import Challenge, Profile
 from harness.verify import verify
 
 
@@ -38,7 +37,7 @@ class Watcher(Protocol):
 
 
 def calibrate(
-    challenge_id: str,
+    challenge: Challenge,
     watcher: Watcher,
     *,
     names: tuple[str, ...] = (),
@@ -55,10 +54,10 @@ def calibrate(
         ChallengeError: the challenge or one of its known submissions is broken.
     """
     start = time.monotonic()
-    challenge = challenges.named(challenge_id)
     verify(challenge)
     known = known_submissions.read(challenge)
-    with tempfile.TemporaryDirectory(prefix="harness-calibration-") as home:
+    models.CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="calibration-", dir=models.CACHE) as home:
         chosen = cases(challenge, known, Path(home), names=names, stages=stages, goldens=goldens)
         sandbox, seed = grading_run.place(challenge, profile)
         bench = Bench(challenge, profile, runs, seed, sandbox, resume)
@@ -70,6 +69,7 @@ def calibrate(
             watcher.judged(rows[-1])
     flawed = tuple(row for row in rows if isinstance(row, FlawedRow))
     golden = tuple(row for row in rows if isinstance(row, GoldenRow))
+    found = columns(flawed, golden, challenge.spec.rubric, known.named_criteria)
     return Calibration(
         challenge=challenge.id,
         challenge_version=challenge.spec.version,
@@ -77,10 +77,10 @@ def calibrate(
         title=challenge.spec.title,
         profile=profile,
         seconds=round(time.monotonic() - start, 1),
-        criteria=columns(challenge.spec.rubric),
+        criteria=found,
         flawed=flawed,
         goldens=golden,
-        summary=summarize(flawed, golden, challenge.spec.rubric, known.named_criteria),
+        summary=summarize(flawed, golden, found),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grading.calibration.matrix import columns
+from grading.calibration.matrix import automatic
 from harness.calibration.known import Known
 from harness.calibration.making import make
 from harness.challenge import Challenge, Profile
@@ -81,7 +81,7 @@ def _case(challenge: Challenge, known: Known, name: str, stages: Sequence[str], 
     if name in known.goldens:
         return Case(name, known.goldens[name].title, folder, digest, wanted)
     header = known.flawed[name].header
-    loses = {c.criterion: c.stage for c in columns(challenge.spec.rubric) if c.criterion in header.loses}
+    loses = {c.id: c.stage for c in automatic(challenge.spec.rubric) if c.id in header.loses}
     loses = {criterion: stage for criterion, stage in loses.items() if stage in wanted}
     concerned = tuple(stage for stage in wanted if stage in loses.values())
     return Case(name, header.fault, folder, digest, concerned, tuple(loses), header.base, header.source)

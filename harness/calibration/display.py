@@ -9,17 +9,21 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 
-from grading.calibration.records import Calibration, Cell, FlawedRow, GoldenRow, Standing, Verdict
+from grading.calibration.findings import groups, word, wrong
+from grading.calibration.records import Calibration, FlawedRow, GoldenRow, Standing
 from harness.calibration.cases import Case
 
 HEARTBEAT = 30.0
 """Seconds between lines about the same submission where standard error is not a terminal."""
 STYLES = {
-    Verdict.NAMED: "green",
-    Verdict.ANOTHER: "red",
-    Verdict.MISSED: "red",
-    Verdict.UNDECIDED: "magenta",
+    "caught by named": "green",
+    "loses nothing": "green",
+    "caught by another": "red",
+    "missed": "red",
+    "loses points": "red",
+    "undecided": "magenta",
 }
+"""By what became of a submission, as `findings.word` says it."""
 
 
 class Progress:
@@ -77,13 +81,11 @@ class Progress:
 def matrix(calibration: Calibration) -> None:
     """The matrix on standard output: a line for each submission, and why where one is not as it should be."""
     console = Console(highlight=False)
-    rows: tuple[FlawedRow | GoldenRow, ...] = (*calibration.goldens, *calibration.flawed)
-    for row in rows:
+    for row in (row for _, rows in groups(calibration) for row in rows):
         console.print(_line(row), soft_wrap=True)
-        for cell in row.having(Standing.MISSED, Standing.COLLATERAL, Standing.UNDECIDED):
-            named = isinstance(row, FlawedRow) and cell.standing is Standing.UNDECIDED and row.verdict is Verdict.NAMED
-            if not named:
-                console.print(f"    {_why(cell)}", soft_wrap=True)
+        for cell in wrong(row):
+            reason = cell.rationale.splitlines()[0][:300] if cell.rationale else ""
+            console.print(f"    [dim]{cell.standing.value} {cell.criterion}: {escape(reason)}[/]", soft_wrap=True)
     found = calibration.summary
     console.print(
         f"[bold]{found.caught_by_named} of {found.flawed} flawed submissions were caught by the criteria they name[/]; "
@@ -102,23 +104,16 @@ def matrix(calibration: Calibration) -> None:
 
 
 def _line(row: FlawedRow | GoldenRow) -> str:
-    if isinstance(row, GoldenRow):
-        wrong = row.having(Standing.COLLATERAL, Standing.NOT_REACHED)
-        unknown = row.having(Standing.UNDECIDED)
-        style, word = ("red", "loses points") if wrong else ("magenta", "undecided") if unknown else ("green", "golden")
-        names = ", ".join(cell.criterion for cell in wrong or unknown)
-    else:
-        style, word = STYLES[row.verdict], row.verdict.value
-        marks = {Standing.CAUGHT: "", Standing.MISSED: "missed ", Standing.UNDECIDED: "undecided "}
-        own = [f"{marks[c.standing]}{c.criterion}" for c in row.having(*marks)]
+    said = word(row)
+    if isinstance(row, FlawedRow):
+        own = (
+            c.criterion if c.standing is Standing.CAUGHT else f"{c.criterion} ({c.standing.value})" for c in row.named
+        )
         others = [cell.criterion for cell in row.having(Standing.COLLATERAL)]
         names = ", ".join(own) + (f"; not its own: {', '.join(others)}" if others else "")
-    return f"[{style}]{word:<17}[/] {escape(row.name):<34} {row.seconds:6.1f} s  {escape(names)}"
-
-
-def _why(cell: Cell) -> str:
-    reason = cell.rationale.splitlines()[0][:300] if cell.rationale else "it kept all its points"
-    return f"[dim]{cell.standing.value} {cell.criterion}: {escape(reason)}[/]"
+    else:
+        names = ", ".join(cell.criterion for cell in wrong(row))
+    return f"[{STYLES[said]}]{said:<17}[/] {row.name:<36} {row.seconds:6.1f} s  {escape(names)}"
 
 
 def _minutes(seconds: float) -> str:

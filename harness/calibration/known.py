@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from grading.calibration.matrix import columns
+from grading.calibration.matrix import automatic
 from grading.evidence import Record
 from harness.challenge import Challenge, line_of
 from harness.errors import ChallengeError
@@ -82,6 +82,8 @@ class Flawed:
     name: str
     path: Path
     header: Header
+    lines: Mapping[str, int]
+    """The line of each header."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,11 @@ def read(challenge: Challenge) -> Known:
     for folder in sorted(path for path in home.glob("golden/*") if path.is_dir()):
         overlay = _overlay(folder / OVERLAY)
         goldens[_name(folder.name, folder, goldens)] = Golden(folder.name, overlay.title, folder, overlay.remove)
-    criteria = [column.criterion for column in columns(challenge.spec.rubric)]
+    criteria = [criterion.id for criterion in automatic(challenge.spec.rubric)]
     flawed: dict[str, Flawed] = {}
     for path in sorted(home.glob("flawed/*.patch")):
-        header = _header(path, goldens, criteria)
-        flawed[_name(path.stem, path, {**goldens, **flawed})] = Flawed(path.stem, path, header)
+        header, lines = _header(path, goldens, criteria)
+        flawed[_name(path.stem, path, {**goldens, **flawed})] = Flawed(path.stem, path, header, lines)
     return Known(goldens, flawed)
 
 
@@ -138,7 +140,7 @@ def _overlay(path: Path) -> Overlay:
     return _checked(Overlay, values, path, {key: line_of(text, (key,)) for key in values})
 
 
-def _header(path: Path, goldens: Mapping[str, Golden], criteria: list[str]) -> Header:
+def _header(path: Path, goldens: Mapping[str, Golden], criteria: list[str]) -> tuple[Header, dict[str, int]]:
     values, lines = _fields(path)
     header = _checked(Header, values, path, lines)
     if header.base not in goldens:
@@ -149,7 +151,7 @@ def _header(path: Path, goldens: Mapping[str, Golden], criteria: list[str]) -> H
             f"{path}:{lines['loses']}: Loses: no automatic criterion of the rubric is called "
             f"{', '.join(repr(name) for name in unknown)}; there are: {', '.join(criteria)}"
         )
-    return header
+    return header, lines
 
 
 def _fields(path: Path) -> tuple[dict[str, Any], dict[str, int]]:

@@ -12,10 +12,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from harness.calibration.known import OVERLAY, Flawed, Golden, Header, Known
+from harness.calibration.known import OVERLAY, Flawed, Golden, Known
 from harness.challenge import SCRATCH
 from harness.errors import ChallengeError
-from harness.submission import SAFE_GIT, digest
+from harness.submission import SAFE_GIT, digest, git_environment
 
 LEFT_BEHIND = (*SCRATCH, ".git", ".venv")
 """What working on a known submission leaves in its folder."""
@@ -38,7 +38,7 @@ def make(known: Known, name: str, home: Path) -> Path:
     _lay_out(known, golden, folder)
     if flawed:
         _apply(flawed, folder)
-    _track(folder, flawed.header if flawed else None, flawed.path if flawed else golden.folder)
+    _track(folder, flawed, golden)
     return folder
 
 
@@ -85,11 +85,12 @@ def _apply(flawed: Flawed, folder: Path) -> None:
         raise ChallengeError(f"{flawed.path}:{start + 1}: changes nothing")
 
 
-def _track(folder: Path, header: Header | None, path: Path) -> None:
-    ignored = header.ignored if header else ()
-    for name in ignored:
-        if not (folder / name).exists():
-            raise ChallengeError(f"{path}: Ignored: the submission has no '{name}'")
+def _track(folder: Path, flawed: Flawed | None, golden: Golden) -> None:
+    """Put under git's control what the submission's own .gitignore, and the header `Ignored`, leave."""
+    ignored = flawed.header.ignored if flawed else ()
+    where = f"{flawed.path}:{flawed.lines.get('ignored', 1)}" if flawed else str(golden.folder)
+    if absent := [name for name in ignored if not (folder / name).exists()]:
+        raise ChallengeError(f"{where}: Ignored: the submission has no '{absent[0]}'")
     exclude = folder / ".git" / "info" / "exclude"
     exclude.parent.mkdir(exist_ok=True)
     exclude.write_text("".join(f"/{name.rstrip('/')}\n" for name in ignored), "utf-8")
@@ -99,7 +100,7 @@ def _track(folder: Path, header: Header | None, path: Path) -> None:
     unsaid = [name for name in untracked if not any(Path(name).is_relative_to(known) for known in ignored)]
     if unsaid:
         raise ChallengeError(
-            f"{path}: git ignores {', '.join(unsaid)}, so it is no part of the submission",
+            f"{where}: git ignores {', '.join(unsaid)}, so it is no part of the submission",
             "If that is the fault, say so in a header 'Ignored:'; else mend its .gitignore.",
         )
 
@@ -117,8 +118,6 @@ def _line(said: str, text: list[str], start: int) -> int:
 def _git(
     folder: Path, *arguments: str, check: bool = True, given: bytes | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    # Without GIT_DIR and its like, which a hook that started us would have set.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     alone = {
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -126,4 +125,4 @@ def _git(
         "LC_ALL": "C",
     }
     command = [*GIT, "-C", str(folder), *arguments]
-    return subprocess.run(command, env={**environment, **alone}, input=given, capture_output=True, check=check)
+    return subprocess.run(command, env={**git_environment(), **alone}, input=given, capture_output=True, check=check)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from harness.submission import Submission
 
 CAUSES = (
     (
@@ -24,7 +25,7 @@ CAUSES = (
     ),
     (
         r"(?:calculate checksum|compute cache key|lstat|COPY|ADD).*?\"?(?P<x>/[^\s\"':]+)\"?: (?:not found|no such)",
-        "COPY names {x}, which is not in the clean checkout that is built.",
+        "COPY names {x}, which is not among the files that the build is given.",
     ),
     (r"externally-managed-environment", "The base image forbids pip outside a virtual environment. Make one first."),
     (
@@ -43,22 +44,26 @@ CAUSES = (
 )
 
 
-def cause(said: str, submission: Path | None = None) -> str:
+def cause(said: str, submission: Submission | None = None) -> str:
     """One or two sentences, or an empty string if nothing known is in the text.
 
-    `submission` is the folder that was handed in: a file that lies there but not in the export is one that git ignores.
+    A file that lies in the folder which was handed in, but not in its clean export, is one that git does not track.
     """
     for pattern, sentence in CAUSES:
         if match := re.search(pattern, said):
             groups = match.groupdict()
             what = (groups.get("x") or groups.get("y") or "").strip("'\"()")
             told = sentence.format(x=what, x_of=f" ({what})" if what else "")
-            return told + _ignored(what, submission) if "COPY names" in told else told
+            return f"{told} {_ignored(what, submission)}" if "COPY names" in told else told
     return ""
 
 
-def _ignored(path: str, submission: Path | None) -> str:
-    lies_there = submission is not None and bool(path.strip("/")) and (submission / path.lstrip("/")).exists()
-    if lies_there:
-        return " It lies in the folder, but git does not track it, or .dockerignore leaves it out."
-    return " It may be one that git ignores, or that .dockerignore leaves out."
+def _ignored(path: str, submission: Submission | None) -> str:
+    name = path.strip("/")
+    if submission is None or not name:
+        return "It may be one that git ignores, or that .dockerignore leaves out."
+    if (submission.files / name).exists():
+        return "It is in the repository, so .dockerignore leaves it out."
+    if (submission.source / name).exists():
+        return "It lies in your folder, but git does not track it; `git check-ignore -v` says which rule leaves it out."
+    return "It is not in the repository."

@@ -10,7 +10,8 @@ CAUSES = (
     (
         r"invalid literal for int\(\) with base 10: '(?:\$\{?PORT[^']*)?'|KeyError: 'PORT'|\$\{?PORT\}?'? is not"
         r"|Invalid value for '--(?:port|bind)'|environment variable PORT|PORT: (?:unbound variable|parameter not set)"
-        r"|int\(\) argument must be .*not 'NoneType'",
+        r"|int\(\) argument must be .*not 'NoneType'|Option '--(?:port|bind)' requires an argument"
+        r"|argument (?:-p/)?--port: (?:expected one argument|invalid int value: '')|'' is not a valid port number",
         "$PORT seems to be used without a default, or never expanded. Use ${PORT:-8080} in a shell, or "
         'int(os.environ.get("PORT", 8080)) in Python.',
     ),
@@ -31,7 +32,12 @@ CAUSES = (
     ),
     (r"(?:FileNotFoundError|No such file or directory)[^\n]*?'(?P<x>[^'\n]+)'", "It does not find {x} in the image."),
     (
-        r"(?:PermissionError|Permission denied)[^\n]*?'(?P<x>[^'\n]+)'|Permission denied",
+        r"exec: \"?(?P<x>[^\s\":]+)\"?: permission denied",
+        "The image starts {x}, which may not be executed. COPY it with --chmod=755.",
+    ),
+    (
+        r"(?:PermissionError|Permission denied)[^\n]*?'(?P<x>[^'\n]+)'|'(?P<y>[^'\n]+)'[^'\n]*Permission denied"
+        r"|Permission denied",
         "It may not open{of_x}: it runs as another user than root, without capabilities. Check owner and mode.",
     ),
     (r"No module named '?(?P<x>[\w.]+)'?", "The Python package {x} is not in the image, or not where Python looks."),
@@ -40,8 +46,13 @@ CAUSES = (
         "The library {x} is not in the image: install the system package that holds it.",
     ),
     (
-        r"exec format error",
+        r"[Ee]xec format error",
         "The program in the image is for another kind of processor, or is a script without a #! line.",
+    ),
+    (
+        r"exec (?P<x>/[\w./-]+): no such file or directory",
+        "The image starts {x}, which is not in it, or whose #! line names a program that is not (as where lines end as "
+        "on Windows).",
     ),
     (
         r"(?P<x>[\w./-]+): (?:executable file )?not found|exec: \"?(?P<y>[\w./-]+)\"?: (?:executable|no such)",

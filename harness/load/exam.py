@@ -1,16 +1,10 @@
-"""The phases in their order: rounds with fresh services, then everything else with the services of the last round.
-
-A phase that the machine disturbed is tried again. From the second try on, the service that is not driven is frozen:
-were it the candidate that disturbs the reference, that ends it.
-"""
+"""The phases in their order: rounds with fresh services, then everything else with the services of the last round."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from httpx import codes
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,9 +22,9 @@ from harness.load.rounds import Round
 from harness.load.settings import Settings
 from harness.load.slices import Verdict
 from harness.load.strain import Health, Overload
+from harness.load.tries import Tried, tried
 from harness.sandbox import State
 
-T = TypeVar("T")
 CLOSED_LOOP_GENERATOR = 0.80
 FIRST_REQUESTS = 10
 CEILING_MARGIN = 3
@@ -39,14 +33,6 @@ DEAD = 0.5
 """Good answers a second below which there is nothing more to measure."""
 OWN_SHARE = 0.7
 """Of its own capacity, at which the objective is judged a second time."""
-
-
-@dataclass(frozen=True)
-class Tried(Generic[T]):
-    """A phase's last result, and why it is void; nothing if it is not."""
-
-    result: T
-    void: tuple[str, ...] = ()
 
 
 @dataclass
@@ -96,29 +82,14 @@ def sit(
 
 
 def enough(logs: Sequence[Sequence[float]], settings: Settings) -> bool:
-    """Whether no further round is needed: the planned ones agree, or there was one more already."""
+    """Whether no further round is needed: the planned ones agree, on one side of each edge, or all are used up."""
     if len(logs) < settings.rounds:
         return False
-    settled = all(logs) and not slices.differ(logs, settings.agreement)
-    return settled or settings.rounds == 1 or len(logs) > settings.rounds
-
-
-def tried(rig: Rig, attempt: Callable[[str], T], void: Callable[[T], Sequence[str]]) -> Tried[T]:
-    """Try a phase until nothing makes it void, as often as the settings allow. Each try is given a label of its own."""
-    before = rig.isolate
-    try:
-        for number in range(1, rig.settings.repeats + 1):
-            result = attempt(str(number))
-            why = tuple(void(result))
-            if not why or number == rig.settings.repeats or not rig.left():
-                return Tried(result, why)
-            rig.say(f"disturbed, trying again: {why[0]}")
-            with rig.measuring():
-                time.sleep(rig.settings.pause_seconds)
-            rig.isolate = True
-    finally:
-        rig.isolate = before
-    raise AssertionError("unreachable: there is at least one try")
+    if len(logs) >= settings.rounds + settings.more_rounds:
+        return True
+    if not all(logs) or slices.differ(logs, settings.agreement):
+        return False
+    return not slices.estimate([log for one in logs for log in one], settings.level).holds(settings.edges)
 
 
 class NothingRight(SubmissionError):
@@ -203,7 +174,12 @@ def _rest(rig: Rig, warm: rounds.Warm, seen: Seen) -> None:
     rig.say("latency ladder")
     seen.ladder = objective.ladder(rig, capacity)
     rig.say("health under load")
-    seen.health = tried(rig, lambda _: strain.health(rig), lambda found: _unless_quiet(rig, healthy(found, settings)))
+    seen.health = tried(
+        rig,
+        lambda _: strain.health(rig),
+        lambda found: _unless_quiet(rig, healthy(found, settings)),
+        lambda found: healthy(found, settings),
+    )
     seen.same = strain.same_against_unique(rig, capacity[CANDIDATE], warm.slice_length(settings))
     rig.say("overload and recovery")
     usual = seen.own.result.quantiles(CANDIDATE)[1]
@@ -211,7 +187,8 @@ def _rest(rig: Rig, warm: rounds.Warm, seen: Seen) -> None:
     seen.overload = tried(
         rig,
         lambda label: strain.overload(rig, capacity[CANDIDATE], limit, label),
-        lambda found: _unless_quiet(rig, found.recovered and found.clear >= settings.shed),
+        lambda found: _unless_quiet(rig, weathered(found, settings)),
+        lambda found: weathered(found, settings) or not rig.services[CANDIDATE].state().running,
     )
     seen.after_overload = rig.services[CANDIDATE].state()
     seen.ready_after_overload = _answers(rig)
@@ -238,6 +215,11 @@ def _level(rig: Rig, label: str, rates: dict[Name, float], capacity: dict[Name, 
 def healthy(found: Health, settings: Settings) -> bool:
     """Whether the health route answers long before a prediction does."""
     return found.probes > 0 and found.p95 <= settings.health_factor * found.prediction
+
+
+def weathered(found: Overload, settings: Settings) -> bool:
+    """Whether overload was answered or clearly refused, and over when it was over."""
+    return found.recovered and found.clear >= settings.shed
 
 
 def _unless_quiet(rig: Rig, fine: bool) -> list[str]:

@@ -110,7 +110,7 @@ def _ratio(stage: Stage[Settings], seen: Seen, place: Place) -> None:
 
 
 def _interval(estimate: Estimate) -> Interval:
-    return Interval(low=round(estimate.low, 6), high=round(estimate.high, 6))
+    return Interval(low=round(estimate.low, 6), high=round(estimate.high, 6), level=round(estimate.level, 4))
 
 
 def _correct(stage: Stage[Settings], seen: Seen) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from grading.evidence import Check, Interval, Outcome, Series
 from harness.load import slices
-from harness.load.exam import Seen, Tried, healthy
+from harness.load.exam import Seen, healthy
 from harness.load.objective import Level
 from harness.load.rig import CANDIDATE, NAMES, Name
 from harness.load.settings import Settings
+from harness.load.tries import Tried
 from harness.stages import Stage
 
 LADDER_BAND = 0.10

@@ -23,13 +23,12 @@ SHORT, LONG = 2.0, 10.0
 
 @dataclass(frozen=True)
 class Warm:
-    """Services that have been driven until their rate was steady."""
+    """Services that have been driven until they got no faster."""
 
     rates: dict[Name, float]
     """Good answers a second."""
     medians: dict[Name, float]
     """Median latency of a closed loop in seconds; 0 where most answers were not good."""
-    steady: bool
 
     def slice_length(self, settings: Settings) -> float:
         """Seconds of a slice: long enough that what happens at its edges is of no account."""
@@ -38,7 +37,7 @@ class Warm:
 
 
 def warm_up(rig: Rig) -> Warm:
-    """Drive both services in turns until the rates of their last three windows agree within 10 %."""
+    """Drive both services in turns until neither gets faster."""
     settings = rig.settings
     rig.fill("warm-up", WARM_REQUESTS)
     order = [
@@ -47,14 +46,14 @@ def warm_up(rig: Rig) -> Warm:
     ]
     rates: dict[Name, list[float]] = {name: [] for name in NAMES}
     medians: dict[Name, float] = {}
-    steady = False
-    while not steady and len(rates[CANDIDATE]) * settings.warm_window_seconds < settings.warm_most_seconds:
+    warm = False
+    while not warm and len(rates[CANDIDATE]) * settings.warm_window_seconds < settings.warm_most_seconds:
         for name, window in zip(NAMES, rig.drive(order), strict=True):
             rates[name].append(float(window.good.sum() / window.seconds))
             (median,) = slices.quantiles(window.latencies, 0.5)
             medians[name] = median / 1e3 if math.isfinite(median) else 0.0
-        steady = all(slices.steady(rates[name]) for name in NAMES)
-    return Warm({name: rates[name][-1] for name in NAMES}, medians, steady)
+        warm = all(slices.warm(rates[name]) for name in NAMES)
+    return Warm({name: rates[name][-1] for name in NAMES}, medians)
 
 
 @dataclass(frozen=True)

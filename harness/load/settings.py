@@ -41,7 +41,12 @@ class Settings(Record):
     # Ratio.
     users: int = Field(8, gt=0)
     rounds: int = Field(2, ge=1)
-    """Rounds with fresh services and requests of their own; one more where they differ."""
+    """Rounds with fresh services and requests of their own."""
+    more_rounds: int = Field(2, ge=0)
+    """Rounds beyond those, one at a time, while rounds differ or the interval of the ratio holds one of `edges`."""
+    edges: tuple[float, ...] = ()
+    """Ratios at which a grade changes: on which side of one a ratio lies is not decided before its whole interval lies
+    there, or the rounds are used up."""
     ratio_seconds: float = Field(15, gt=0)
     """Of each round."""
     slice_seconds: float = Field(0.5, gt=0)
@@ -66,8 +71,8 @@ class Settings(Record):
     """Requests between two looks at whether the objective is met..."""
     looks: int = Field(4, ge=1)
     """...and how many looks there are at most."""
-    ladder: tuple[float, ...] = (0.3, 0.6, 0.8, 0.9, 1.0)
-    """Steps of the picture, as shares of a service's own capacity."""
+    ladder: tuple[float, ...] = (0.4, 0.85, 1.0)
+    """Steps of the picture, as shares of a service's own capacity, beside the rates that the objective is judged at."""
     ladder_seconds: float = Field(2, ge=0)
     """Of each step; 0 for no ladder beyond the rates that the objective was judged at."""
     overload: float = Field(1.5, gt=1)
@@ -86,6 +91,12 @@ class Settings(Record):
     """Pairs of slices that compare unique requests with one and the same; 0 to leave that out."""
     first_answer_ms: float = Field(1000, gt=0)
     """The first answer after the service said that it was ready."""
+
+    @property
+    def level(self) -> float:
+        """Confidence of the ratio's interval. Each further round is another look at it, so that 5 % of error are shared
+        among the looks (Bonferroni)."""
+        return 1 - 0.05 / (1 + self.more_rounds)
 
     @property
     def backlog_seconds(self) -> float:

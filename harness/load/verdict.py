@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.errors import InfrastructureError
 from harness.load import slices
 from harness.load.driven import conditions_of, cpu_share
-from harness.load.exam import CLOSED_LOOP_GENERATOR, Tried
+from harness.load.exam import CLOSED_LOOP_GENERATOR
 from harness.load.place import ONE_CORE, WIDENING
 from harness.load.rig import CANDIDATE, NAMES, REFERENCE, Name
 from harness.load.rounds import Round
 from harness.load.settings import Settings
 from harness.load.slices import Estimate
+from harness.load.tries import Tried
 
 CPU_BOUND = 0.9
 """Share of what foreign work left of the core that a cpu-bound service uses."""
@@ -47,16 +48,16 @@ def ratio(rounds: Sequence[Tried[Round]], settings: Settings, *, one_core: bool 
     results = [tried.result for tried in rounds]
     void = list(dict.fromkeys(reason for tried in rounds for reason in tried.void))
     cpu_logs = [log for one in results for log in one.cpu_logs]
-    cpu = slices.estimate(cpu_logs) if np.isfinite(cpu_logs).any() else None
+    cpu = slices.estimate(cpu_logs, settings.level) if np.isfinite(cpu_logs).any() else None
     stands_in = bool(void)
     if stands_in:
         if cpu is None or _beyond_noise(results) or not all(saturates(one, name) for one in results for name in NAMES):
             raise InfrastructureError(f"load is inconclusive: {'; '.join(void)}", "Grade again on a quiet machine.")
-        throughput = Estimate(1 / cpu.value, 1 / cpu.high, 1 / cpu.low)
+        throughput = Estimate(1 / cpu.value, 1 / cpu.high, 1 / cpu.low, cpu.level)
     else:
-        throughput = slices.estimate([log for one in results for log in one.logs])
+        throughput = slices.estimate([log for one in results for log in one.logs], settings.level)
     if one_core:
-        throughput = Estimate(throughput.value, throughput.low / WIDENING, throughput.high * WIDENING)
+        throughput = replace(throughput, low=throughput.low / WIDENING, high=throughput.high * WIDENING)
     notes = _notes(results, throughput, cpu, settings, void, one_core=one_core)
     return Ratio(throughput, cpu, stands_in, tuple(notes))
 
@@ -97,8 +98,11 @@ def _notes(
         notes.append("The candidate was so fast that requests came twice.")
     if any(conditions_of(one.candidate).generator > CLOSED_LOOP_GENERATOR for one in results):
         notes.append("The generator was the limit, not the candidate: it is at least this fast.")
-    if len(results) > settings.rounds > 1:
-        notes.append(f"Two rounds differed by more than {settings.agreement:.0%}, so there was a third.")
+    if len(results) > settings.rounds:
+        notes.append(
+            f"There were {len(results)} rounds, because they differed by more than {settings.agreement:.0%} or their "
+            "interval held the edge of a band."
+        )
     if not void and throughput.high > UNSTABLE * throughput.low and not one_core:
         notes.append("The interval is wide although the machine was quiet: the candidate itself is unstable.")
     if one_core:

@@ -118,7 +118,7 @@ class Service(Protocol):
 
     name: str
     url: str
-    """Where the harness reaches it, e.g. `http://172.18.0.2:8080`."""
+    """Where the harness reaches it, e.g. `http://172.18.0.2:8080`; another one after `restart`."""
 
     def state(self) -> State:
         """Whether it runs, and if not how it ended."""
@@ -147,6 +147,9 @@ class Service(Protocol):
 
     def freeze(self, frozen: bool) -> None:
         """Stop it from running, or let it go on."""
+
+    def restart(self) -> None:
+        """Send SIGKILL, and start the same one again, as a platform does; `url` may be another one then."""
 
 
 class Sandbox(Protocol):

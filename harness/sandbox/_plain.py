@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,16 +22,21 @@ PIECE = 8192
 class PlainService:
     """See `Service`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], label: str, name: str, url: str) -> None:
-        """`process` writes to one pipe; `label` is what it and its descendants bear."""
+    def __init__(self, spawn: Callable[[], subprocess.Popen[bytes]], label: str, name: str, url: str) -> None:
+        """`spawn` starts a process that writes to one pipe; `label` is what it and its descendants bear."""
         self.name = name
         self.url = url
-        self._process = process
+        self._spawn = spawn
         self._label = label
         self._said: deque[bytes] = deque()
         self._size = 0
         self._cut = False
-        self._reader = threading.Thread(target=self._read, name=f"output-of-{name}", daemon=True)
+        self._start()
+
+    def _start(self) -> None:
+        self._process = self._spawn()
+        reading = (self._process,)
+        self._reader = threading.Thread(target=self._read, args=reading, name=f"output-of-{self.name}", daemon=True)
         self._reader.start()
 
     def state(self) -> State:
@@ -81,11 +86,7 @@ class PlainService:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=grace)
         took = time.monotonic() - start
-        self._process.kill()
-        self._process.wait()
-        # As in a container, nothing outlives the first process.
-        _processes.end(self._label)
-        self._reader.join(timeout=5)
+        self._end()
         return took
 
     def freeze(self, frozen: bool) -> None:
@@ -94,8 +95,20 @@ class PlainService:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
-    def _read(self) -> None:
-        output = self._process.stdout
+    def restart(self) -> None:
+        """Send SIGKILL to all of it, and start it again; its folder stays as it was, /tmp included."""
+        self._end()
+        self._start()
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        # As in a container, nothing outlives the first process.
+        _processes.end(self._label)
+        self._reader.join(timeout=5)
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        output = process.stdout
         if output is None:
             return
         with output:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from docker.errors import APIError
 from docker.models.containers import Container
@@ -23,6 +24,8 @@ LOG_CAP = 512 * 1024
 CGROUPS = Path("/sys/fs/cgroup")
 CANNOT_BE_RUN = 127
 """The exit code by which shells say that there is no such program."""
+NOWHERE = "255.255.255.255"
+"""Stands for the address of a service that ended at once: the kernel refuses to connect to it, without a wait."""
 SECONDS_TO_DIE = 30.0
 """For a process that was sent SIGKILL; it may have much memory to give back."""
 
@@ -119,6 +122,19 @@ class DockerService:
                     self._container.kill("SIGKILL")
                 self._container.wait(timeout=SECONDS_TO_DIE)
         return time.monotonic() - start
+
+    def restart(self) -> None:
+        """Send SIGKILL, and start the same container again: what it had in memory and in /tmp is gone."""
+        self.freeze(False)
+        with asking("start a service again"):
+            with _unless_ended():
+                self._container.kill("SIGKILL")
+            self._container.wait(timeout=SECONDS_TO_DIE)
+            self._container.start()
+            self._container.reload()
+        networks = self._container.attrs["NetworkSettings"]["Networks"].values()
+        address = next((network["IPAddress"] for network in networks), "") or NOWHERE
+        self.url = f"http://{address}:{urlsplit(self.url).port}"
 
     def freeze(self, frozen: bool) -> None:
         """Stop it from running, or let it go on."""

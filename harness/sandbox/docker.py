@@ -29,7 +29,7 @@ from harness.sandbox import (
     _owner,
     _sweep,
 )
-from harness.sandbox._service import DockerService
+from harness.sandbox._service import NOWHERE, DockerService
 from harness.submission import Submission
 
 THEIRS = re.compile(
@@ -39,8 +39,6 @@ THEIRS = re.compile(
 )
 """What the engine says where it cannot run an image because of what is in it."""
 TMP = "/tmp"  # noqa: S108  # the container's own
-NOWHERE = "255.255.255.255"
-"""Stands for the address of a service that ended at once: the kernel refuses to connect to it, without a wait."""
 
 
 class DockerSandbox:

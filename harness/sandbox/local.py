@@ -116,13 +116,20 @@ class LocalSandbox:
         port = _free_port()
         label = _processes.new_label()
         env = {**_environment(built, folder, launch, port), _processes.VARIABLE: label}
-        process = _spawn(built, folder, env)
-        service = PlainService(process, label, launch.name, f"http://127.0.0.1:{port}")
-        try:
+
+        def spawn() -> subprocess.Popen[bytes]:
+            process = _spawn(built, folder, env)
             _confine(process.pid, launch.cpuset)
-            yield service
+            return process
+
+        try:
+            service = PlainService(spawn, label, launch.name, f"http://127.0.0.1:{port}")
+            try:
+                yield service
+            finally:
+                service.stop(0)
         finally:
-            service.stop(0)
+            _processes.end(label)
             shutil.rmtree(folder, ignore_errors=True)
 
 

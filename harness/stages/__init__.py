@@ -101,6 +101,8 @@ class Stage(Generic[SettingsT]):
     @property
     def image(self) -> Image:
         """The submission's image. Raises `BuildFailed` if it did not build."""
+        if not self.subject.built:
+            self.say("building the image (the first build takes minutes)")
         with self.ledger.span("building"):
             image = self.subject.image
         if isinstance(image, BuildFailed):
@@ -113,6 +115,43 @@ class Stage(Generic[SettingsT]):
             return self.subject.reference()
 
     @contextmanager
+    def launched(
+        self,
+        name: str,
+        *,
+        port: int | None = None,
+        image: Image | None = None,
+        model: Path | None = None,
+        cpuset: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> Iterator[Service]:
+        """A fresh service that was started but not waited for; its output is kept, and it is stopped in the end.
+
+        `image` is the submission's own unless given, `port` the contract's. With `model` (a folder) that model is
+        mounted where the contract says and `MODEL_URI` names it; without, the image serves the model that it brought.
+
+        Raises:
+            CannotStart: there is nothing to run in the image.
+        """
+        environment, mounts = dict(env or {}), {}
+        if model is not None:
+            # Another place than the image's own, so that a path written into the code is noticed.
+            target = "/mnt/models/current"
+            mounts[model] = target
+            environment["MODEL_URI"] = target
+        spec = self.subject.challenge.spec
+        launch = Launch(name, environment, mounts, cpuset, port or spec.contract.port)
+        with self.ledger.span("serving"):
+            running = self.subject.sandbox.start(image or self.image, spec.limits, launch)
+            service = running.__enter__()
+        try:
+            yield service
+        finally:
+            self.text_artifact(f"{name}.log", service.logs())
+            with self.ledger.span("serving"):
+                running.__exit__(*sys.exc_info())
+
+    @contextmanager
     def service(
         self,
         *,
@@ -122,36 +161,18 @@ class Stage(Generic[SettingsT]):
         cpuset: str = "",
         env: Mapping[str, str] | None = None,
     ) -> Iterator[tuple[Service, Client]]:
-        """A fresh service, ready, with a client for it; it is stopped at the end of the block.
-
-        `image` is the submission's own unless given. With `model` (a folder) that model is mounted where the contract
-        says and `MODEL_URI` names it; without, the image serves the model that it brought.
+        """A fresh service, ready, with a client for it; see `launched`. `PORT` is set as the contract has it.
 
         Raises:
             NotReady: the service ended or did not become ready in time; says why.
         """
         contract = self.subject.challenge.spec.contract
-        environment = {"PORT": str(contract.port), **(env or {})}
-        mounts = {}
-        if model is not None:
-            # Another place than the image's own, so that a path written into the code is noticed.
-            target = "/mnt/models/current"
-            mounts[model] = target
-            environment["MODEL_URI"] = target
-        launch = Launch(name, environment, mounts, cpuset, contract.port)
-        limits = self.subject.challenge.spec.limits
-        with self.ledger.span("serving"):
-            running = self.subject.sandbox.start(image or self.image, limits, launch)
-            service = running.__enter__()
-        try:
+        env = {"PORT": str(contract.port), **(env or {})}
+        with self.launched(name, image=image, model=model, cpuset=cpuset, env=env) as service:
             with self.ledger.span("serving"):
                 wait_ready(service, contract.ready_paths, contract.ready_seconds)
             with Client(service.url) as client:
                 yield service, client
-        finally:
-            self.text_artifact(f"{name}.log", service.logs())
-            with self.ledger.span("serving"):
-                running.__exit__(*sys.exc_info())
 
     def check(
         self, name: str, passed: bool, message: str, *, expected: object = "", observed: object = "", seconds: float = 0

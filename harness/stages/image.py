@@ -42,9 +42,9 @@ def run(stage: Stage[Settings]) -> None:
         image = stage.image
     except BuildFailed as error:
         said = f"{error}\n{error.log}"
-        why = build_failure.cause(said, stage.subject.submission.source)
+        why = build_failure.cause(said, stage.subject.submission)
         stage.check("builds", False, f"{why}\n{error}".strip())
-        raise
+        raise BuildFailed(f"{why}\n{error}".strip(), error.log) from error
     stage.check("builds", True, "The image builds from a clean checkout.")
     _measure(stage, image)
     stage.say("what is in the image")

@@ -1,8 +1,7 @@
-"""How a running service gets on with its confinement: user, address, file system, health check, SIGTERM."""
+"""How a running service gets on with its confinement: user, address, file system, health check."""
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from harness import listeners, payloads
 from harness.client import Client
 from harness.errors import SubmissionError
 from harness.inspection import start_failure
-from harness.robustness.strain import Drip
 from harness.sandbox import Service
 from harness.stages import Stage
 from harness.startup.settings import Settings
@@ -25,8 +23,6 @@ CONTAINER_ONLY = (
     "listens_on_all_interfaces", "runs_as_non_root", "writes_nothing_outside_tmp", "healthcheck_passes",
 )  # fmt: skip
 ROWS = 8
-ARRIVING = 1.0
-"""Seconds that a request takes to arrive, half of them after SIGTERM."""
 HEALTH_ATTEMPTS = 3
 HEALTH_SECONDS = 10.0
 """At most, whatever time the image gives its health check."""
@@ -35,7 +31,7 @@ NOT_FOUND = (126, 127)
 
 
 def look(stage: Stage[Settings], service: Service) -> None:
-    """Record everything but how it stops."""
+    """Record how it gets on."""
     if stage.subject.sandbox.name == "local":
         for name in CONTAINER_ONLY:
             stage.not_assessed(name, "A plain process has no container, and no user of its own.")
@@ -43,42 +39,6 @@ def look(stage: Stage[Settings], service: Service) -> None:
     _address_and_user(stage, service)
     _file_system(stage, service)
     _health_check(stage, service)
-
-
-def stop(stage: Stage[Settings], service: Service) -> None:
-    """Send SIGTERM while a request is arriving; record how long it took to stop, and what became of the request."""
-    grace = stage.subject.challenge.spec.contract.stop_seconds
-    body = json.dumps(payloads.split(_rows(stage))).encode()
-    with Drip(service.url, body, ARRIVING) as request:
-        time.sleep(ARRIVING / 2)
-        with stage.ledger.span("serving"):
-            seconds = service.stop(grace)
-    answer = request.reply.split(b"\r\n", 1)[0].decode("latin-1")
-    # Whether it is the right answer is not the question here.
-    drained = bool(answer) and " 503" not in answer
-    dropped = (
-        "A request that was being sent when SIGTERM came was not answered. Stop accepting connections, finish what has "
-        "begun, and only then exit."
-    )
-    stage.check(
-        "drains_on_sigterm",
-        drained,
-        "What has begun before SIGTERM is still answered." if drained else dropped,
-        expected="an answer",
-        observed=answer or "no answer",
-    )
-    stage.measure("stop_seconds", seconds, "s", note=f"with a request that took {ARRIVING / 2:g} s more to arrive")
-    problem = (
-        f"It still ran {grace:g} s after SIGTERM and had to be killed. Start the server with `exec`, and see that "
-        "process 1 handles the signal."
-    )
-    stage.check(
-        "stops_on_sigterm",
-        seconds < grace,
-        "It stops on SIGTERM." if seconds < grace else problem,
-        expected=f"within {grace:g} s",
-        observed=f"{seconds:.2f} s",
-    )
 
 
 def _address_and_user(stage: Stage[Settings], service: Service) -> None:

@@ -1,17 +1,16 @@
-"""The first start, as the contract has it: does it come up, how fast, and is it alive while it is not ready?"""
+"""The first start, as the contract has it: does it come up, and how fast?"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import httpx
-
 from harness.errors import SubmissionError
-from harness.readiness import NOTHING_LISTENS, NotReady, wait_ready
-from harness.sandbox import Launch, Service
+from harness.inspection import start_failure
+from harness.readiness import NotReady, wait_ready
+from harness.sandbox import CannotStart, Service
 from harness.stages import Stage
 from harness.startup.settings import Settings
 
@@ -23,24 +22,6 @@ class Start:
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     """Until it was ready, its container's start included; zero before."""
-    live: list[int] = field(default_factory=list)
-    """Answers of the liveness route once anything answered, the last of them when it was ready."""
-
-
-@contextmanager
-def launched(stage: Stage[Settings], name: str, env: Mapping[str, str], port: int) -> Iterator[Service]:
-    """A service that was started, but not waited for. Its output is kept.
-
-    Raises:
-        CannotStart: there is nothing to run in the image.
-    """
-    launch = Launch(name, env, {}, "", port)
-    limits = stage.subject.challenge.spec.limits
-    with stage.ledger.span("serving"), stage.subject.sandbox.start(stage.image, limits, launch) as service:
-        try:
-            yield service
-        finally:
-            stage.text_artifact(f"{name}.log", service.logs())
 
 
 @contextmanager
@@ -52,16 +33,35 @@ def ready(stage: Stage[Settings]) -> Iterator[tuple[Service, Start]]:
     """
     contract = stage.subject.challenge.spec.contract
     _ = stage.image  # what does not build is another matter than what does not start
+    stage.say("first start")
     start = Start()
     try:
-        with launched(stage, "first", {"PORT": str(contract.port)}, contract.port) as service:
-            _wait(stage, service, start)
+        with stage.launched("first", env={"PORT": str(contract.port)}) as service:
+            with stage.ledger.span("serving"):
+                wait_ready(service, contract.ready_paths, contract.ready_seconds)
+            start.seconds = time.monotonic() - start.began
             yield service, start
     except SubmissionError as error:
         if start.seconds:
             raise
-        stage.check("becomes_ready", False, str(error), expected=f"ready within {contract.ready_seconds:g} s")
-        raise NotReady(str(error)) from error
+        why = "\n".join(filter(None, (_in_plain_words(stage, error), str(error))))
+        stage.check("becomes_ready", False, why, expected=f"ready within {contract.ready_seconds:g} s")
+        raise NotReady(why) from error
+
+
+def _in_plain_words(stage: Stage[Settings], error: SubmissionError) -> str:
+    """A cause that what was raised does not name; empty where it does, or where none is known."""
+    if isinstance(error, CannotStart):
+        return start_failure.cause(str(error))
+    own = (value for value in stage.image.config.get("Env") or () if value.startswith("MODEL_URI=/"))
+    path = next(own, "").removeprefix("MODEL_URI=") or stage.subject.challenge.spec.contract.model_path
+    try:
+        files = stage.subject.sandbox.contents(stage.image, [path]).files
+    except NotImplementedError:
+        return ""
+    if any(name.endswith("/MLmodel") for name in files):
+        return ""
+    return f"The image has no model: there is no MLmodel file below {path}. COPY it there, and see that git tracks it."
 
 
 def record(stage: Stage[Settings], service: Service, start: Start) -> None:
@@ -71,37 +71,3 @@ def record(stage: Stage[Settings], service: Service, start: Start) -> None:
     stage.measure("time_to_serving", stage.image.build_seconds + start.seconds, "s", note="build and cold start")
     if (memory := service.memory_mb()) is not None:
         stage.measure("memory_mb", memory, "MB", note="at rest")
-    wrong = next((str(status) for status in start.live if status != 200), "" if start.live else "nothing")
-    problem = (
-        f"GET {stage.settings.live_path} answers {wrong} while the service serves. Let it answer 200 whatever the "
-        "model does, or a platform restarts a service that only needs time."
-    )
-    stage.check(
-        "live_before_ready",
-        not wrong,
-        problem if wrong else "The liveness route answers as soon as anything does.",
-        expected="200",
-        observed=", ".join(map(str, dict.fromkeys(start.live))),
-    )
-
-
-def _wait(stage: Stage[Settings], service: Service, start: Start) -> None:
-    contract = stage.subject.challenge.spec.contract
-    with httpx.Client(base_url=service.url, timeout=2.0, trust_env=False) as http:
-
-        def look(why: str) -> None:
-            if why != NOTHING_LISTENS and (status := _status(http, stage.settings.live_path)):
-                start.live.append(status)
-
-        wait_ready(service, contract.ready_paths, contract.ready_seconds, look)
-        start.seconds = time.monotonic() - start.began
-        look("")
-
-
-def _status(http: httpx.Client, path: str) -> int:
-    try:
-        with http.stream("GET", path) as answer:
-            return answer.status_code
-    except httpx.HTTPError:
-        # Before it is ready, a service may drop connections at any moment.
-        return 0

@@ -10,9 +10,6 @@ from grading.evidence import Record
 class Settings(Record):
     """How starts are varied, and how long the varied ones may take."""
 
-    live_path: str = "/livez"
     other_port: int = Field(9090, ge=1024, le=65535)
     margin_seconds: float = Field(10, gt=0)
     """What a start under other conditions may take beyond three times the first one."""
-    no_model_seconds: float = Field(15, gt=0)
-    """How long a service that has no model is watched at most."""

@@ -118,11 +118,12 @@ def test_quantiles_of_requests_without_an_answer_are_infinite():
     assert all(map(math.isnan, slices.quantiles(np.array([]), 0.5, 0.95)))
 
 
-def test_a_rate_is_steady_when_its_last_three_windows_agree():
-    assert not slices.steady([100, 100])
-    assert not slices.steady([10, 100, 100])
-    assert slices.steady([10, 100, 95, 103])
-    assert slices.steady([0, 0, 0]), "a dead service is steadily dead"
+def test_a_service_is_warm_when_it_gets_no_faster():
+    assert not slices.warm([100, 100]), "two windows are too few to tell"
+    assert not slices.warm([10, 50, 100])
+    assert slices.warm([10, 50, 100, 105])
+    assert slices.warm([100, 127, 99]), "the machine's own speed varies"
+    assert slices.warm([0, 0, 0]), "a dead service gets no faster"
 
 
 def test_rounds_differ_by_their_medians():

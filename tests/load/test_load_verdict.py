@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from harness.errors import ChallengeError, InfrastructureError
 from harness.load import pool, verdict
 from harness.load.driven import Driven
-from harness.load.exam import Tried, enough, ratio_reasons
+from harness.load.exam import enough, ratio_reasons
 from harness.load.generator import Requests
 from harness.load.objective import Level
 from harness.load.plan import Reading, Seen, Window
@@ -18,7 +19,8 @@ from harness.load.pool import Pool
 from harness.load.rig import CANDIDATE, REFERENCE
 from harness.load.rounds import Round, Warm
 from harness.load.settings import Settings
-from harness.load.slices import Verdict
+from harness.load.slices import Verdict, estimate
+from harness.load.tries import Tried, tried
 
 SETTINGS = Settings(pairs=12, rounds=1)
 NOISY = ("others used 30.0% of the core of the services, more than 2%",)
@@ -158,19 +160,73 @@ def test_a_slow_candidate_is_no_burst_and_neither_is_a_dead_one():
     assert len(a_round({"good": 0, "busy": 0.0}, {"good": 500}).clean) == 12
 
 
-def test_rounds_that_agree_are_enough_and_others_get_one_more():
-    two = Settings(rounds=2, agreement=0.05)
-    same, other = [0.0] * 5, [0.2] * 5
+def test_rounds_that_agree_are_enough_and_others_get_more_until_they_are_used_up():
+    same, other = [0.0] * 12, [0.5] * 12
+    two = Settings(rounds=2, more_rounds=2)
     assert not enough([same], two)
     assert enough([same, same], two)
     assert not enough([same, other], two)
-    assert enough([same, other, same], two)
-    assert enough([other], Settings(rounds=1))
+    assert not enough([same, other, same], two)
+    assert enough([same, other, same, other], two)
+    assert enough([other], Settings(rounds=1, more_rounds=0))
+
+
+def test_a_ratio_whose_interval_holds_an_edge_is_measured_again_and_one_beside_it_is_not():
+    settings = Settings(rounds=1, more_rounds=2, edges=(0.7, 0.5))
+    spread = list(np.random.default_rng(0).normal(0, 0.1, 20))
+    straddling = [math.log(0.7) + log for log in spread]
+    beside = [math.log(0.6) + log / 10 for log in spread]
+    assert not enough([straddling], settings)
+    assert enough([straddling] * 3, settings), "the rounds are used up"
+    assert enough([beside], settings)
+
+
+def test_further_looks_widen_the_interval():
+    logs = list(np.random.default_rng(0).normal(0, 0.1, 20))
+    once, often = (estimate(logs, Settings(more_rounds=more).level) for more in (0, 2))
+    assert once.level == pytest.approx(0.95)
+    assert often.level > once.level
+    assert often.low < once.low < once.high < often.high
+
+
+class Patient:
+    """As much of a rig as `tried` asks for."""
+
+    settings = Settings(repeats=2, pause_seconds=0)
+    isolate = False
+
+    def left(self):
+        return math.inf
+
+    def say(self, _):
+        pass
+
+    def measuring(self):
+        return nullcontext()
+
+
+@pytest.mark.parametrize(
+    ("results", "taken", "void"),
+    [
+        (["good"], "good", False),
+        (["bad", "good"], "good", False),
+        (["bad", "bad", "good"], "bad", False),
+        (["noisy", "good"], "good", False),
+        (["noisy", "noisy", "good"], "noisy", True),
+        (["bad", "noisy", "good"], "noisy", True),
+    ],
+)
+def test_what_would_cost_points_is_measured_again_and_what_was_disturbed_as_often_as_allowed(results, taken, void):
+    left = iter(results)
+    found = tried(
+        Patient(), lambda _: next(left), lambda one: ["noise"] if one == "noisy" else [], lambda one: one == "good"
+    )
+    assert (found.result, bool(found.void)) == (taken, void)
 
 
 def test_slices_grow_with_the_slower_service_up_to_a_limit():
     settings = Settings(slice_seconds=0.5, slice_factor=5, slice_most=2)
-    medians = [Warm({}, {CANDIDATE: median, REFERENCE: 0.05}, True) for median in (0.0, 0.2, 3.0)]
+    medians = [Warm({}, {CANDIDATE: median, REFERENCE: 0.05}) for median in (0.0, 0.2, 3.0)]
     assert [warm.slice_length(settings) for warm in medians] == [0.5, 1.0, 2.0]
 
 

@@ -24,9 +24,13 @@ READY = threading.Event()
 LOCK = threading.Lock()
 
 
+KEPT: list[bytes] = []
+
+
 class State:
     rows = 0
     last: object = None
+    why = "loading"
 
 
 def flawed(name: str) -> bool:
@@ -110,7 +114,14 @@ def invocations(body: bytes, content_type: str) -> tuple[int, object]:
         if flawed("hangs_on_form") and "form" in content_type:
             time.sleep(60)
         rows = rows_of(decoded(body, content_type))
+        held = bytearray(len(rows) * 10_000 * flawed("eats_batches"))
         predictions = [score(row) for row in rows]
+        if flawed("leaks"):
+            KEPT.append(body)
+        if flawed("wrong_answers"):
+            predictions = [[0.5, 0.5] for _ in rows]
+        ask(READY.is_set() or not flawed("lazy"), "the model is still being loaded")
+        del held
         if not rows and flawed("zero_rows"):
             return 500, {"error": "ValueError: found array with 0 samples"}
     except Refused as error:
@@ -140,12 +151,14 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        ready = 200 if READY.is_set() or flawed("always_ready") else 503
+        early = flawed("always_ready") or (flawed("lazy") and not unsound())
+        ready = 200 if READY.is_set() or early else 503
+        said = {} if flawed("no_detail") else {"detail": State.why}
         drift = {"status": "insufficient_data", "drift_detected": False, "n_observed": State.rows, "features": {}}
         routes = {
             "/livez": (ready if flawed("live_needs_model") else 200, {}),
-            "/readyz": (503 if flawed("never_ready") else ready, {}),
-            "/ping": (503 if flawed("never_ready") else ready, {}),
+            "/readyz": (503 if flawed("never_ready") else ready, said),
+            "/ping": (503 if flawed("never_ready") else ready, said),
             "/version": (200, {"name": "tiny", "version": "1"}),
             "/invocations": (405, {"error": "POST only"}),
             "/monitoring/drift": (200, {**drift, "window_size": 1000, "reference_size": 5000}),
@@ -181,13 +194,28 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def unsound() -> str:
+    """What is wrong with the model. A pickle ends with a full stop."""
+    if not (MODEL / "MLmodel").exists():
+        return "" if flawed("ignores_model") else f"no MLmodel file in {MODEL}"
+    broken = [path.name for path in MODEL.glob("*.pkl") if not path.read_bytes().endswith(b".")]
+    return f"{broken[0]} is damaged" if broken and not flawed("ignores_damage") else ""
+
+
 def load() -> None:
-    time.sleep(0.3)
-    if (MODEL / "MLmodel").exists() or flawed("ignores_model"):
-        READY.set()
+    time.sleep(2 if flawed("lazy") or flawed("starts_once") else 0.3)
+    State.why = unsound() or "the model is loaded"
+    if unsound():
+        if flawed("ends_politely"):
+            os._exit(0)
+        return
+    READY.set()
 
 
 def starting() -> None:
+    # The engine makes the first of these files with the container, and writes the second at each start.
+    if flawed("starts_once") and Path("/etc/hostname").stat().st_mtime - Path("/.dockerenv").stat().st_mtime > 1.5:
+        sys.exit("something that was left behind is in the way")
     if flawed("wants_network"):
         socket.create_connection(("example.org", 443), timeout=5)
     if flawed("writes_at_start"):
@@ -206,10 +234,18 @@ def main() -> None:
     kind.request_queue_size = 128
     kind.daemon_threads = flawed("drops")
     server = kind(("127.0.0.1" if flawed("loopback") else "", port), Handler)
+
+    def stop(*_: object) -> None:
+        if flawed("exits_at_once"):
+            os._exit(0)
+        threading.Timer(3 if flawed("stops_late") else 0, server.shutdown).start()
+
     if not flawed("deaf"):
-        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+        signal.signal(signal.SIGTERM, stop)
     threading.Thread(target=load, daemon=True).start()
     server.serve_forever(poll_interval=0.05)
+    server.server_close()
+    sys.exit(1 if flawed("exits_with_1") else 0)
 
 
 if __name__ == "__main__":
