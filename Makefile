@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 # uv installs the environment in seconds where pip takes two minutes; pip only fetches uv.
 UV := VIRTUAL_ENV=.venv $(BIN)/uv
+CHALLENGES := $(notdir $(patsubst %/challenge.toml,%,$(wildcard challenges/*/challenge.toml)))
+REGISTRY := harness/lifecycle/tracking_server
 REFERENCE := challenges/fraud_detection/submissions/reference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint engine lock clean
+.PHONY: help setup demo test lint calibrate engine lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -33,12 +35,18 @@ lint: setup ## ruff and mypy, as CI runs them
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+calibrate: setup ## grade every known submission and print what the rubric made of it
+	@for id in $(CHALLENGES); do $(BIN)/harness challenge calibrate $$id $(CALIBRATE_ARGS) --json runs/calibration/$$id.json \
+	  --html runs/calibration/$$id.html --markdown runs/calibration/$$id.md || exit $$?; done
+
 engine: ## install and start a Docker engine (Debian), and get the base image
 	@engine/install.sh
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-header --no-annotate \
 	  --no-emit-index-url pyproject.toml -o requirements.lock
+	cd $(REGISTRY) && $(abspath $(BIN))/uv pip compile --quiet --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.lock
 
 clean: ## remove what gradings left behind: containers, networks, caches; run folders stay
 	@[ ! -x $(BIN)/harness ] || $(BIN)/harness clean

@@ -7,7 +7,7 @@ from grading.kpis import Kpi, ReportSettings, kpis
 from grading.review import Review, latest
 from grading.rubric import ManualCriterion, Rubric, Score, Skill
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class SkillPoints(Record):

@@ -38,6 +38,8 @@ class Score(Record):
     rationale: str
     stage: str
     """The stage whose evidence it rests on; empty for a manual criterion."""
+    reached: bool = True
+    """False where nothing could be seen, because the submission failed before: no points, and no judgement either."""
     evidence: tuple[str, ...] = ()
     """Names of the checks or the measurement that it rests on, those that cost points first."""
     question: str = ""
@@ -52,7 +54,15 @@ class _Criterion(Record):
     question: str = ""
     """A follow-up question for the interview."""
 
-    def _score(self, points: float | None, rationale: str, *, stage: str = "", evidence: tuple[str, ...] = ()) -> Score:
+    def _score(
+        self,
+        points: float | None,
+        rationale: str,
+        *,
+        stage: str = "",
+        evidence: tuple[str, ...] = (),
+        reached: bool = True,
+    ) -> Score:
         return Score(
             criterion=self.id,
             title=self.title,
@@ -61,6 +71,7 @@ class _Criterion(Record):
             max_points=self.points,
             rationale=rationale,
             stage=stage,
+            reached=reached,
             evidence=evidence,
             question=self.question,
         )
@@ -79,10 +90,21 @@ class _StageCriterion(_Criterion):
                 None, f"Undecided, through no fault of the submission: {result.reason}", stage=self.stage
             )
         if result.outcome is Outcome.SKIPPED:
-            lost = result.skip is Skip.SUBMISSION
-            verb = "Not reached" if lost else "Not assessed"
-            return self._score(0.0 if lost else None, f"{verb}: {result.reason}", stage=self.stage)
+            if result.skip is Skip.SUBMISSION:
+                return self._not_reached(result)
+            return self._score(None, f"Not assessed: {result.reason}", stage=self.stage)
         return self._score_result(result)
+
+    def _not_reached(self, result: StageResult) -> Score:
+        """Nothing was seen of it: the submission had failed before."""
+        why = next(iter(result.reason.splitlines()), "")
+        return self._score(0.0, f"Not reached: {why}", stage=self.stage, reached=False)
+
+    def _without_evidence(self, result: StageResult, missing: str) -> Score:
+        """A stage that ended early did not come to it; one that ran to its end should have."""
+        if result.outcome is Outcome.FAILED:
+            return self._not_reached(result)
+        return self._score(0.0, f"No evidence: {missing}.", stage=self.stage)
 
     def _score_result(self, result: StageResult) -> Score:
         raise NotImplementedError
@@ -106,8 +128,7 @@ class ChecksCriterion(_StageCriterion):
         if matched and not decided:
             return self._score(None, f"Not assessed: {matched[0].message}", stage=self.stage, evidence=_names(matched))
         if not decided:
-            looked_for = ", ".join(self.checks)
-            return self._score(0.0, f"No evidence: no check matched {looked_for}.", stage=self.stage)
+            return self._without_evidence(result, f"no check matched {', '.join(self.checks)}")
         failed = [c for c in decided if c.outcome is Outcome.FAILED]
         share = 0.0 if failed and self.all_or_nothing else 1 - len(failed) / len(decided)
         passed = [c for c in decided if c.outcome is Outcome.PASSED]
@@ -127,7 +148,7 @@ class _MeasurementCriterion(_StageCriterion):
             unknown = [c for c in result.checks if c.name == self.measurement and c.outcome is Outcome.SKIPPED]
             if unknown:
                 return self._score(None, f"Not assessed: {unknown[0].message}", stage=self.stage)
-            return self._score(0.0, f"No evidence: '{self.measurement}' was not measured.", stage=self.stage)
+            return self._without_evidence(result, f"'{self.measurement}' was not measured")
         shown = f"{found.value:.4g} {found.unit}".removesuffix(" 1")
         if found.interval:
             shown += f" ({found.interval.level:.0%} interval {found.interval.low:.4g} to {found.interval.high:.4g})"

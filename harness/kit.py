@@ -183,7 +183,7 @@ def ok(reply: Reply, what: str) -> Reply:
     return reply
 
 
-def metrics(service: Service, path: str = "/metrics") -> list[Sample]:
+def metrics(service: Client, path: str = "/metrics") -> list[Sample]:
     """Everything that the service shows to Prometheus.
 
     Raises:

@@ -57,12 +57,12 @@ def attempts(processes: Iterable[Process]) -> int:
         folder = PROC / str(process.pid)
         with suppress(OSError):
             if _is(process, folder) and _sockets(folder) is None:
-                counted = _counters((folder / "net" / "snmp").read_text())
+                counted = counters((folder / "net" / "snmp").read_text())
                 return counted.get("Ip:OutNoRoutes", 0) + counted.get("Udp:OutDatagrams", 0)
     return 0
 
 
-def _counters(table: str) -> dict[str, int]:
+def counters(table: str) -> dict[str, int]:
     """`/proc/net/snmp`: pairs of lines, names above numbers."""
     lines = [line.split() for line in table.splitlines()]
     pairs = (zip(names, numbers, strict=False) for names, numbers in zip(lines[::2], lines[1::2], strict=False))

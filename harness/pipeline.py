@@ -82,7 +82,8 @@ def _one(stage: Stage[Any], selected: tuple[str, ...], blocked: str) -> tuple[St
         if not any(check.outcome is Outcome.FAILED for check in stage.checks):
             stage.check("completed", False, str(error))
         if isinstance(error, BuildFailed | CannotStart | NotReady):
-            blocked = f"the submission did not come up: {str(error).splitlines()[0]}"
+            # As the stage itself has it: all that was not reached for one reason is told together.
+            blocked = str(error).splitlines()[0]
         return stage.result(Outcome.FAILED, str(error)), blocked
     except Exception as error:
         stage.text_artifact("harness-error.txt", traceback.format_exc())

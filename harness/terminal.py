@@ -106,9 +106,13 @@ def summary(report: Report, folder: Path) -> None:
         console.print(f"[yellow bold]NOT A FINAL GRADE[/]: {escape(report.run.not_final_because)}")
     lost = [score for score in report.scores if score.points is not None and score.points < score.max_points]
     table = Table("points", "of", "criterion", "why", box=None, pad_edge=False, header_style="bold")
-    for score in lost:
+    unreached = [score for score in lost if not score.reached]
+    for score in (score for score in lost if score.reached):
         why = score.rationale.splitlines()[0][:300] if score.rationale else ""
         table.add_row(f"{score.points:g}", f"{score.max_points:g}", escape(score.title), escape(why))
+    for why in dict.fromkeys(score.rationale for score in unreached):
+        same = [score.max_points for score in unreached if score.rationale == why]
+        table.add_row("0", f"{sum(same):g}", f"{len(same)} criteria", escape(why[:300]))
     if lost:
         console.print(table)
     undecided = report.max_points - report.decided_points

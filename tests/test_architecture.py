@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("harness", "grading", "challenges", "candidate_template")
 # The packages that may touch an engine, subprocesses or sockets of candidate code.
-STAGES = ("drift", "functional", "inspection", "load", "robustness", "startup")
+STAGES = ("drift", "functional", "inspection", "lifecycle", "load", "resilience", "robustness", "startup")
 REACHES_OUT = ("harness.sandbox", "harness.stages", *(f"harness.{name}" for name in STAGES))
 LAYERS = ("evidence", "review", "rubric", "kpis", "report", "formats", "calibration")
 

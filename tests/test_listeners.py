@@ -37,6 +37,24 @@ def test_sockets_of_other_processes_can_be_left_out():
     assert set(listeners.parse(TABLE, frozenset({"12"}))) == {Listener(EVERYWHERE, 9090)}
 
 
+SNMP = """Ip: Forwarding DefaultTTL OutNoRoutes
+Ip: 1 64 4
+Udp: InDatagrams NoPorts OutDatagrams
+Udp: 0 0 48
+"""
+
+
+def test_the_kernels_counters_are_read_by_name():
+    assert listeners.counters(SNMP) == {
+        "Ip:Forwarding": 1, "Ip:DefaultTTL": 64, "Ip:OutNoRoutes": 4,
+        "Udp:InDatagrams": 0, "Udp:NoPorts": 0, "Udp:OutDatagrams": 48,
+    }  # fmt: skip
+
+
+def test_of_a_process_in_our_own_network_nothing_is_told():
+    assert listeners.attempts([own()]) == 0
+
+
 def own(command: str | None = None) -> Process:
     words = Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode()
     return Process(os.getpid(), os.getuid(), command or words)

@@ -66,6 +66,19 @@ def test_absence_of_evidence_is_never_a_pass():
     assert "no check matched" in score.rationale
 
 
+@pytest.mark.parametrize("criterion", [checks_criterion(), line(0, 1), bands_criterion()])
+def test_what_a_stage_that_ended_early_did_not_come_to_is_not_reached(criterion):
+    score = criterion.score(evidence(("b", "failed"), outcome=Outcome.FAILED, reason="it does not start\nits output"))
+    assert (score.points, score.reached) == (0, False)
+    assert score.rationale == "Not reached: it does not start"
+    assert criterion.score(evidence(("b", "passed"))).reached
+
+
+def test_what_was_seen_before_a_stage_ended_early_counts():
+    score = checks_criterion().score(evidence(("a1", "passed"), ("a2", "failed"), outcome=Outcome.FAILED, reason="r"))
+    assert (score.points, score.reached) == (5, True)
+
+
 def test_a_fault_of_ours_leaves_the_criterion_undecided():
     assert checks_criterion().score(evidence(("a1", "passed"), ("a2", "error"))).points is None
     assert checks_criterion().score(evidence(outcome=Outcome.ERROR, reason="the engine died")).points is None
@@ -74,7 +87,8 @@ def test_a_fault_of_ours_leaves_the_criterion_undecided():
 
 @pytest.mark.parametrize(("skip", "points"), [(Skip.SUBMISSION, 0), (Skip.SELECTION, None), (Skip.SANDBOX, None)])
 def test_why_a_stage_was_skipped_decides_its_points(skip, points):
-    assert checks_criterion().score(evidence(outcome=Outcome.SKIPPED, skip=skip, reason="r")).points == points
+    score = checks_criterion().score(evidence(outcome=Outcome.SKIPPED, skip=skip, reason="r"))
+    assert (score.points, score.reached) == (points, skip is not Skip.SUBMISSION)
 
 
 def test_checks_that_could_not_be_assessed_leave_the_criterion_undecided():

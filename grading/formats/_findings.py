@@ -27,7 +27,7 @@ class Finding:
     @property
     def questions(self) -> tuple[str, ...]:
         """Follow-ups for the interview, where there is something to follow up: not where nothing was reached."""
-        seen = (score for score in self.scores if score.evidence or not score.stage)
+        seen = (score for score in self.scores if score.reached)
         return tuple(dict.fromkeys(score.question for score in seen if score.question))
 
 
@@ -36,8 +36,8 @@ def lost(report: Report) -> tuple[Finding, ...]:
     groups: dict[str, list[Score]] = {}
     for score in sorted(report.scores, key=_loss, reverse=True):
         if _loss(score) > 0:
-            # A reason without evidence of its own (nothing was built, so nothing ran) is shared by all it cost.
-            key = score.criterion if score.evidence else f"\n{score.rationale}"
+            # What was not reached has no evidence of its own: its reason is shared by all that it cost.
+            key = score.criterion if score.reached else f"\n{score.rationale}"
             groups.setdefault(key, []).append(score)
     return tuple(_finding(report, tuple(scores)) for scores in groups.values())
 
@@ -47,15 +47,21 @@ def waiting(report: Report) -> tuple[Score, ...]:
     return tuple(score for score in report.scores if score.points is None and not score.stage)
 
 
-def unassessed(report: Report) -> tuple[Score, ...]:
-    """Criteria that the harness could not decide."""
-    return tuple(score for score in report.scores if score.points is None and score.stage)
+def unassessed(report: Report) -> tuple[tuple[Score, ...], ...]:
+    """Criteria that the harness could not decide, those with one and the same reason together."""
+    groups: dict[str, list[Score]] = {}
+    for score in report.scores:
+        if score.points is None and score.stage:
+            groups.setdefault(score.rationale, []).append(score)
+    return tuple(map(tuple, groups.values()))
 
 
 def standing(score: Score) -> str:
     """How a criterion stands, in one word."""
     if score.points is None:
         return "undecided"
+    if not score.reached:
+        return "unreached"
     if _loss(score) <= 0:
         return "full"
     return "part" if score.points > 0 else "none"

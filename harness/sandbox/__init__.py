@@ -93,6 +93,8 @@ class Launch:
     cpuset: str = ""
     """Cores that it may use, e.g. `0`; empty for any."""
     port: int = 8080
+    network: str = ""
+    """One that `Sandbox.company` made; empty for the run's own, on which no service reaches another."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,12 @@ class Sandbox(Protocol):
 
     def discard(self, image: Image) -> None:
         """Remove an image that nobody will want again. Layers that others share stay."""
+
+    def company(self) -> AbstractContextManager[str]:
+        """Make a second closed network for a submission and a companion of ours; removed at the end of the block.
+
+        What is started on it reaches each other, and still nothing else. All of it has to end within the block.
+        """
 
     def start(self, image: Image, limits: Limits, launch: Launch) -> AbstractContextManager[Service]:
         """Start a service and stop it at the end of the `with` block. Does not wait until it is ready.

@@ -1,4 +1,4 @@
-"""One closed network for a run: nothing on it reaches the world, this machine, or each other."""
+"""Closed networks of a run: nothing on them reaches the world, this machine, or (but for company) each other."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class ClosedNetwork:
     notice: str = ""
 
 
-def create(client: docker.DockerClient, run_id: str) -> ClosedNetwork:
-    """Make the closed network of a run.
+def create(client: docker.DockerClient, run_id: str, *, company: bool = False) -> ClosedNetwork:
+    """Make a closed network for a run; with `company`, one whose containers reach each other.
 
     `internal` keeps the engine from routing and from answering names of the world; `enable_icc=false` keeps containers
     from each other; a firewall rule keeps them from what this machine serves at the bridge's own address, which the
@@ -54,7 +54,7 @@ def create(client: docker.DockerClient, run_id: str) -> ClosedNetwork:
                 driver="bridge",
                 internal=True,
                 labels=_owner.labels(run_id),
-                options={BRIDGE: bridge, "com.docker.network.bridge.enable_icc": "false"},
+                options={BRIDGE: bridge, "com.docker.network.bridge.enable_icc": str(company).lower()},
             )
     except BaseException:
         open_gateways({bridge})

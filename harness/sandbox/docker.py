@@ -97,6 +97,17 @@ class DockerSandbox:
             self._client.images.remove(image.digest, force=True)
 
     @contextmanager
+    def company(self) -> Iterator[str]:
+        """Make a closed network on which services reach each other. See `Sandbox.company`."""
+        made = _network.create(self._client, self._run, company=True)
+        try:
+            yield str(made.network.name)
+        finally:
+            with _engine.asking("remove a closed network"), suppress(NotFound):
+                made.network.remove()
+            _network.open_gateways({made.bridge})
+
+    @contextmanager
     def start(self, image: Image, limits: Limits, launch: Launch) -> Iterator[DockerService]:
         """Start a service, without waiting until it is ready. See `Sandbox.start`.
 
@@ -117,7 +128,7 @@ class DockerSandbox:
                 raise _blame(error) from error
             except RequestException as error:
                 raise InfrastructureError(f"the engine failed to start a service: {error}") from error
-            network = container.attrs["NetworkSettings"]["Networks"][self._closed.network.name]
+            network = container.attrs["NetworkSettings"]["Networks"][launch.network or self._closed.network.name]
             yield DockerService(container, launch.name, f"http://{network['IPAddress'] or NOWHERE}:{launch.port}")
         finally:
             with _engine.asking("remove a service"), suppress(NotFound):
@@ -149,7 +160,7 @@ class DockerSandbox:
             "labels": _owner.labels(self._run),
             "environment": dict(launch.env),
             "use_config_proxy": False,
-            "network": self._closed.network.name,
+            "network": launch.network or self._closed.network.name,
             "dns": ["127.0.0.1"],  # older engines forward names of the world even from a closed network
             "mounts": [*binds, *volumes],
             "read_only": True,

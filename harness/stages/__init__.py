@@ -123,12 +123,14 @@ class Stage(Generic[SettingsT]):
         image: Image | None = None,
         model: Path | None = None,
         cpuset: str = "",
+        network: str = "",
         env: Mapping[str, str] | None = None,
     ) -> Iterator[Service]:
         """A fresh service that was started but not waited for; its output is kept, and it is stopped in the end.
 
         `image` is the submission's own unless given, `port` the contract's. With `model` (a folder) that model is
         mounted where the contract says and `MODEL_URI` names it; without, the image serves the model that it brought.
+        `network` is one that the sandbox's `company` made.
 
         Raises:
             CannotStart: there is nothing to run in the image.
@@ -140,7 +142,7 @@ class Stage(Generic[SettingsT]):
             mounts[model] = target
             environment["MODEL_URI"] = target
         spec = self.subject.challenge.spec
-        launch = Launch(name, environment, mounts, cpuset, port or spec.contract.port)
+        launch = Launch(name, environment, mounts, cpuset, port or spec.contract.port, network)
         with self.ledger.span("serving"):
             running = self.subject.sandbox.start(image or self.image, spec.limits, launch)
             service = running.__enter__()

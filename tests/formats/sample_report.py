@@ -208,3 +208,28 @@ def unbuilt_report() -> Report:
         for name in ("startup", "functional", "robustness", "drift", "load")
     )
     return grade(Evidence(run=RUN, stages=(stages.repository(), failed, *later)), RUBRIC, title=TITLE, role=ROLE)
+
+
+def stuck_report() -> Report:
+    """One of a submission that builds, and never gets ready: the stage that starts it ended early."""
+    reason = "not ready after 60 s: it listens on port 5000, not on 8080. Use $PORT."
+    output = f"{reason}\nThe end of its output:\nserving on 5000"
+    startup = StageResult(
+        stage="startup",
+        outcome=Outcome.FAILED,
+        reason=output,
+        checks=(stages.failed("becomes_ready", output, "ready within 60 s"),),
+        ledger=LedgerLine(wall=61.0, serving=60.5, own=0.5),
+    )
+    later = (
+        StageResult(stage=name, outcome=Outcome.SKIPPED, reason=reason, skip=Skip.SUBMISSION)
+        for name in ("functional", "robustness", "drift", "load")
+    )
+    two = (
+        _checks("start", "Starts with and without PORT, in time", "containerization", 4, "startup", "becomes_*"),
+        _checks("user", "No process is root's", "security", 2, "startup", "runs_as_non_root"),
+    )
+    criteria = [c.model_dump() for c in RUBRIC.criteria if c.id != "start"]
+    rubric = Rubric.model_validate({"criteria": [*criteria, *two]})
+    seen = (stages.repository(), stages.image(), startup, *later)
+    return grade(Evidence(run=RUN, stages=seen), rubric, title=TITLE, role=ROLE)

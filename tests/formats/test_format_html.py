@@ -20,6 +20,7 @@ REPORTS = {
     "void": sample_report.report(errors=True),
     "local": sample_report.local_report(),
     "unbuilt": sample_report.unbuilt_report(),
+    "stuck": sample_report.stuck_report(),
 }
 
 
@@ -137,6 +138,24 @@ def test_one_reason_that_cost_many_criteria_is_told_once():
     assert told.count("Not reached: The image did not build") == 1
     assert "0 of 12 Predictions equal the model's serving 0 of 12 The drift monitor" in told
     assert "Your monitor misses a change" not in told
+
+
+def test_what_was_not_reached_is_told_with_what_stopped_it_whichever_stage_it_belongs_to():
+    text = body(rendered("stuck"))
+    told = text[text.index("What lost points") : text.index("Undecided Waits")]
+    assert told.count("Not reached: not ready after 60 s: it listens on port 5000, not on 8080. Use $PORT.") == 1
+    assert "0 of 2 No process is root's security" in told
+    assert "0 of 12 Predictions equal the model's serving" in told
+    assert "unreached No process is root's" in text
+
+
+def test_criteria_that_could_not_be_assessed_for_one_reason_are_told_together():
+    report = sample_report.report(errors=True)
+    text = body(html.render(report))
+    told = text[text.index("Not assessed ") : text.index("Key figures Commit")]
+    assert len([score for score in report.scores if score.points is None and score.stage == "load"]) == 2
+    assert told.count("Undecided, through no fault of the submission: The machine was not quiet") == 1
+    assert "10 points Throughput against the reference performance 4 points Recovers from overload" in told
 
 
 def test_what_waits_for_a_reviewer_is_told_apart_from_what_was_not_assessed():

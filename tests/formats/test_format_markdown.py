@@ -34,7 +34,7 @@ def words(report: Report) -> str:
     return "\n".join(t.content for t in tokens(report) if t.type in ("text", "text_special", "html_block"))
 
 
-@pytest.mark.parametrize("nasty", set(NASTY) - {"long"})
+@pytest.mark.parametrize("nasty", sorted(set(NASTY) - {"long"}))
 def test_no_string_of_evidence_adds_markup(nasty):
     report = sample_report.report()
     found = structure(poisoned(report, NASTY[nasty]))
@@ -123,6 +123,20 @@ def test_one_reason_that_cost_many_criteria_is_told_once():
     assert text.count("Not reached: The image did not build") == 1
     assert "#### 8 criteria, one reason\n\n- Predictions equal the model's: 0 of 12\n- The drift monitor" in text
     assert "Written trade-offs: latency against cost (8), The README" in text
+
+
+def test_what_was_not_reached_is_told_with_what_stopped_it_whichever_stage_it_belongs_to():
+    text = markdown.render(sample_report.stuck_report())
+    assert text.count("Not reached: not ready after 60 s: it listens on port 5000") == 1
+    shared = text[text.index("criteria, one reason") : text.index("Not reached: ")]
+    assert "- No process is root's: 0 of 2" in shared
+    assert "- Predictions equal the model's: 0 of 12" in shared
+    assert "| No process is root's | security | unreached | 0 | 2 |" in text
+
+
+def test_criteria_that_could_not_be_assessed_for_one_reason_are_told_together():
+    text = markdown.render(sample_report.report(errors=True))
+    assert "- Throughput against the reference (10), Recovers from overload (4): Undecided, through no fault" in text
 
 
 def test_interview_questions_are_not_told_to_the_candidate():

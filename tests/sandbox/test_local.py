@@ -111,6 +111,19 @@ def test_it_ends_on_sigterm_and_its_code_is_told_as_an_engine_would(sandbox, ima
         assert service.state().exit_code == 128 + signal.SIGTERM
 
 
+def test_a_service_that_is_restarted_is_a_new_process_that_finds_what_the_first_one_left(sandbox, image):
+    with sandbox.start(image, Limits(), Launch()) as service:
+        wait_ready(service, ["/"], 30)
+        ask(service, "import builtins; builtins.held = 1; open('left', 'w').close()")
+        service.restart()
+        wait_ready(service, ["/"], 30)
+        assert (
+            ask(service, "import builtins, os; print(hasattr(builtins, 'held'), os.path.exists('left'))")
+            == "False True"
+        )
+    assert not service.state().running
+
+
 def test_a_frozen_service_does_not_answer_until_it_goes_on(sandbox, image):
     with sandbox.start(image, Limits(), Launch()) as service:
         wait_ready(service, ["/"], 30)

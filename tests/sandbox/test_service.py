@@ -87,6 +87,28 @@ def test_a_service_that_has_ended_can_be_stopped_frozen_and_looked_at(serve):
         assert service.logs() == ""
 
 
+def test_a_service_that_is_restarted_is_a_new_process_with_an_empty_tmp_and_an_address(sandbox, prober):
+    with sandbox.start(prober, SMALL, Launch()) as service:
+        wait_ready(service, ["/"], 30)
+        ask(service, "import builtins, pathlib; builtins.held = 1; pathlib.Path('/tmp/left').touch()")
+        first = service.processes()[0].pid
+        service.restart()
+        wait_ready(service, ["/"], 30)
+        assert service.processes()[0].pid != first
+        seen = ask(service, "import builtins, os; print(hasattr(builtins, 'held'), os.listdir('/tmp'))")
+    assert seen == "False []"
+
+
+def test_a_service_that_has_ended_or_is_frozen_can_be_restarted(serve):
+    with serve("signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))") as service:
+        wait_ready(service, ["/"], 30)
+        service.stop(20)
+        for _ in range(2):
+            service.restart()
+            wait_ready(service, ["/"], 30)
+            service.freeze(True)
+
+
 def test_its_processes_are_seen_with_the_numbers_of_their_users(sandbox, prober, serve):
     with sandbox.start(prober, SMALL, Launch()) as service:
         wait_ready(service, ["/"], 30)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
-from dataclasses import replace
 
 import pytest
 
 from harness.readiness import NotReady
-from harness.sandbox import BuildFailed, Limits
+from harness.sandbox import BuildFailed
 from harness.stages import image, startup
-from stages.test_startup import contract
-from stages.tiny import files
+from stages.tiny import files, hurried
 
 pytestmark = pytest.mark.engine
 LOG = "The end of its output:"
@@ -26,9 +24,7 @@ def told(stage_of, folder_of, engine_sandbox):
     """The message of the check that fails where a service does not come up; it may use 64 MB and has three seconds."""
 
     def told(submission) -> str:
-        stage = contract(stage_of("startup", folder_of(submission), engine_sandbox), ready_seconds=3)
-        spec = stage.subject.challenge.spec.model_copy(update={"limits": Limits(memory_mb=64)})
-        stage.subject = replace(stage.subject, challenge=replace(stage.subject.challenge, spec=spec))
+        stage = hurried(stage_of("startup", folder_of(submission), engine_sandbox), 64, ready_seconds=3)
         with pytest.raises(NotReady) as caught:
             startup.run(stage)
         (check,) = stage.checks

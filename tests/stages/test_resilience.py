@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,9 @@ from harness.errors import SubmissionError
 from harness.readiness import NotReady
 from harness.resilience import unready
 from harness.resilience.batches import Batches
-from harness.sandbox import Limits
 from harness.sandbox.local import LocalSandbox
 from harness.stages import resilience
-from stages.test_startup import contract
-from stages.tiny import files
+from stages.tiny import files, hurried
 from stages.tiny_service import NUMERIC
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,12 +45,10 @@ def hidden_model(tmp_path_factory):
 
 @pytest.fixture
 def examined(stage_of, folder_of, engine_sandbox):
-    """What the stage records of a submission, which may use 512 MB and has three seconds to stop."""
+    """What the stage records of a submission, which may use 512 MB and has four seconds to stop."""
 
     def examined(submission, sandbox=engine_sandbox):
-        stage = contract(stage_of("resilience", folder_of(submission), sandbox), stop_seconds=4)
-        spec = stage.subject.challenge.spec.model_copy(update={"limits": Limits(memory_mb=512)})
-        stage.subject = replace(stage.subject, challenge=replace(stage.subject.challenge, spec=spec))
+        stage = hurried(stage_of("resilience", folder_of(submission), sandbox), 512, stop_seconds=4)
         resilience.run(stage)
         return {check.name: check for check in stage.checks}, {one.name: one for one in stage.measurements}
 
@@ -131,7 +126,7 @@ def test_wrong_predictions_are_the_business_of_another_stage(examined):
 
 @pytest.mark.engine
 def test_a_service_that_does_not_come_up_still_shows_what_it_does_without_a_model(stage_of, folder_of, engine_sandbox):
-    stage = contract(stage_of("resilience", folder_of(files("never_ready")), engine_sandbox), ready_seconds=3)
+    stage = hurried(stage_of("resilience", folder_of(files("never_ready")), engine_sandbox), 512, ready_seconds=3)
     with pytest.raises(NotReady):
         resilience.run(stage)
     assert "not_ready_without_model" in {check.name for check in stage.checks if check.outcome == "passed"}

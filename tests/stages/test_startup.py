@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from harness.stages import startup
@@ -11,14 +9,6 @@ from stages.tiny import files
 
 pytestmark = pytest.mark.engine
 PATIENT = {"margin_seconds": 5}
-
-
-def contract(stage, **changes):
-    """The stage, with another contract: short deadlines where a test would have to wait for them."""
-    spec = stage.subject.challenge.spec
-    changed = spec.model_copy(update={"contract": spec.contract.model_copy(update=changes)})
-    stage.subject = replace(stage.subject, challenge=replace(stage.subject.challenge, spec=changed))
-    return stage
 
 
 def test_a_sound_service_passes_every_check_and_is_measured(judge, folder_of, engine_sandbox):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+from harness.sandbox import Limits
 
 SERVICE = Path(__file__).with_name("tiny_service.py")
 DOCKERFILE = """FROM python:3.11-slim-bookworm
@@ -26,3 +29,12 @@ def files(*flaws: str, old: str = "", new: str = "") -> dict[str, str | bytes | 
         "server.py": SERVICE.read_bytes(),
         "model/MLmodel": "flavors: {}\n",
     }
+
+
+def hurried(stage, memory_mb: int, **contract: float):
+    """The stage, with little memory and short deadlines: a test would have to wait for those of the challenge."""
+    spec = stage.subject.challenge.spec
+    changes = {"contract": spec.contract.model_copy(update=contract), "limits": Limits(memory_mb=memory_mb)}
+    challenge = replace(stage.subject.challenge, spec=spec.model_copy(update=changes))
+    stage.subject = replace(stage.subject, challenge=challenge)
+    return stage

@@ -14,10 +14,10 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.engine import Engine
-from service.intake import read_body, require_json
+from service.intake import read_body
 from service.metrics import Metrics
 from service.observed import Observed
-from service.protocol import Refused
+from service.protocol import Refused, require_json
 from service.rollout import keep
 from service.schema import INVOCATION, PROBLEMS, SCORED, VERSION_HEADER, Drift, Health, Predictions, Problem, Version
 from service.settings import Settings
@@ -84,7 +84,7 @@ async def invocations(request: Request, engine: OfApp) -> Response:
     state = request.app.state
     settings: Settings = state.settings
     turns: CapacityLimiter = state.turns
-    require_json(request)
+    require_json(request.headers.get("content-type", ""))
     try:
         async with asyncio.timeout(settings.body_seconds):
             body = await read_body(request, settings.body_bytes)

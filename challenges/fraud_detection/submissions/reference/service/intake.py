@@ -8,13 +8,6 @@ from starlette.requests import ClientDisconnect
 from service.protocol import Refused
 
 
-def require_json(request: Request) -> None:
-    """Raises `Refused` (415) unless the body is declared as JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused("the Content-Type must be application/json", 415)
-
-
 async def read_body(request: Request, cap: int) -> bytes:
     """The whole body. Raises `Refused` (413) as soon as it is, or says that it will be, longer than `cap` bytes."""
     refused = Refused(f"the body is longer than {cap} bytes", 413)

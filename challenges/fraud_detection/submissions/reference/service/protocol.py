@@ -47,6 +47,12 @@ class Refused(Exception):
         self.status = status
 
 
+def require_json(content_type: str) -> None:
+    """Raises `Refused` (415) unless a body of this Content-Type is JSON."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refused("the Content-Type must be application/json", 415)
+
+
 def parse(body: bytes, signature: Signature) -> Table:
     """Read the body of a request.
 

@@ -11,10 +11,10 @@ from typing import Any
 import cloudpickle
 import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
+from httpx import Client
 
-from service.app import create_app
 from service.settings import Settings
+from tests.serving import serve
 
 MODEL = Path(__file__).parent.parent / "model"
 
@@ -27,14 +27,14 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def wait_ready(client: TestClient) -> None:
+def wait_ready(client: Client) -> None:
     until(lambda: client.get("/readyz").status_code == 200)
 
 
 @pytest.fixture
-def client() -> Iterator[TestClient]:
+def client() -> Iterator[Client]:
     """A ready service of the test's own."""
-    with TestClient(create_app(Settings(model=MODEL, body_bytes=1_000_000)), raise_server_exceptions=False) as client:
+    with serve(Settings(model=MODEL, body_bytes=1_000_000)) as client:
         wait_ready(client)
         yield client
 

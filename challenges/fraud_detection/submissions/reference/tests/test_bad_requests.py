@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
+from httpx import Client
 
 from tests.conftest import records, split
 
@@ -77,7 +77,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
-def test_is_refused_in_json_and_leaves_no_trace(client: TestClient, rows: pd.DataFrame, body: Any) -> None:
+def test_is_refused_in_json_and_leaves_no_trace(client: Client, rows: pd.DataFrame, body: Any) -> None:
     answer = client.post("/invocations", content=body(rows), headers=JSON)
     assert answer.status_code == 400, answer.text
     assert set(answer.json()) == {"detail"}
@@ -88,30 +88,30 @@ def test_is_refused_in_json_and_leaves_no_trace(client: TestClient, rows: pd.Dat
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "", "application/jsonish"])
-def test_a_body_that_is_not_declared_as_json_is_refused(client: TestClient, rows: pd.DataFrame, kind: str) -> None:
+def test_a_body_that_is_not_declared_as_json_is_refused(client: Client, rows: pd.DataFrame, kind: str) -> None:
     body = json.dumps(split(rows.head(1))).encode()
     assert client.post("/invocations", content=body, headers={"content-type": kind}).status_code == 415
 
 
-def test_a_content_type_may_have_parameters(client: TestClient, rows: pd.DataFrame) -> None:
+def test_a_content_type_may_have_parameters(client: Client, rows: pd.DataFrame) -> None:
     headers = {"content-type": "Application/JSON; charset=utf-8"}
     assert client.post("/invocations", content=json.dumps(split(rows.head(1))), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_too_long_a_body_is_refused(client: TestClient, declared: bool) -> None:
+def test_too_long_a_body_is_refused(client: Client, declared: bool) -> None:
     body = b" " * 1_000_001
     content = body if declared else (body[start : start + 65536] for start in range(0, len(body), 65536))
     assert client.post("/invocations", content=content, headers=JSON).status_code == 413
 
 
-def test_no_rows_get_no_predictions(client: TestClient, rows: pd.DataFrame) -> None:
+def test_no_rows_get_no_predictions(client: Client, rows: pd.DataFrame) -> None:
     for body in (split(rows.head(0)), {"dataframe_records": []}):
         answer = client.post("/invocations", json=body)
         assert (answer.status_code, answer.json()) == (200, {"predictions": []})
 
 
-def test_unknown_routes_and_methods_are_refused_in_json(client: TestClient) -> None:
+def test_unknown_routes_and_methods_are_refused_in_json(client: Client) -> None:
     for answer, status in ((client.get("/nope"), 404), (client.get("/invocations"), 405), (client.post("/livez"), 405)):
         assert answer.status_code == status
         assert "detail" in answer.json()

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
+from httpx import Client
 
-from service.app import create_app
 from service.settings import Alias, Settings
 from tests.conftest import pickled, split, until, variant, wait_ready
+from tests.serving import serve
 from tests.tracking import ALIAS, DAMAGED, NAME, Tracking
 
 
@@ -28,10 +28,10 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
 
 
 @pytest.fixture
-def client(tracking: Tracking) -> Iterator[TestClient]:
+def client(tracking: Tracking) -> Iterator[Client]:
     """A service that follows the alias, which names version 1 as yet."""
     tracking.promote("1")
-    with TestClient(create_app(following(tracking))) as client:
+    with serve(following(tracking)) as client:
         wait_ready(client)
         yield client
 
@@ -47,12 +47,12 @@ def following(tracking: Tracking) -> Settings:
     return Settings(model=Alias(tracking.url, NAME, ALIAS), poll_seconds=0.1)
 
 
-def version(client: TestClient) -> str:
+def version(client: Client) -> str:
     return client.get("/version").json()["version"]
 
 
 def test_promotion_and_rollback_under_traffic(
-    client: TestClient, tracking: Tracking, rows: pd.DataFrame, expected: dict[str, np.ndarray]
+    client: Client, tracking: Tracking, rows: pd.DataFrame, expected: dict[str, np.ndarray]
 ) -> None:
     """No answer fails, and each is right for the version that it names."""
     done, body = Event(), split(rows.head(50))
@@ -80,7 +80,7 @@ def test_promotion_and_rollback_under_traffic(
 
 
 def test_a_new_version_starts_the_monitor_anew_and_counts_on(
-    client: TestClient, tracking: Tracking, rows: pd.DataFrame
+    client: Client, tracking: Tracking, rows: pd.DataFrame
 ) -> None:
     client.post("/invocations", json=split(rows.head(600).assign(country="XX")))
     assert client.get("/monitoring/drift").json()["drift_detected"]
@@ -96,7 +96,7 @@ def test_a_new_version_starts_the_monitor_anew_and_counts_on(
 
 
 def test_a_version_that_cannot_be_loaded_changes_nothing(
-    client: TestClient, tracking: Tracking, caplog: pytest.LogCaptureFixture
+    client: Client, tracking: Tracking, caplog: pytest.LogCaptureFixture
 ) -> None:
     tracking.promote(DAMAGED)
     until(lambda: f"version {DAMAGED} cannot be served" in caplog.text)
@@ -107,7 +107,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing(
 
 
 def test_a_registry_that_is_away_changes_nothing(
-    client: TestClient, tracking: Tracking, rows: pd.DataFrame, caplog: pytest.LogCaptureFixture
+    client: Client, tracking: Tracking, rows: pd.DataFrame, caplog: pytest.LogCaptureFixture
 ) -> None:
     tracking.stop()
     until(lambda: "cannot be had" in caplog.text)
@@ -121,7 +121,7 @@ def test_a_registry_that_is_away_changes_nothing(
 def test_it_waits_for_a_registry_that_is_not_there_yet(tracking: Tracking) -> None:
     tracking.promote("2")
     tracking.stop()
-    with TestClient(create_app(following(tracking))) as client:
+    with serve(following(tracking)) as client:
         until(lambda: "Connection refused" in client.get("/readyz").json()["detail"])
         assert client.get("/livez").status_code == 200
         tracking.start()
@@ -134,6 +134,6 @@ def test_the_files_of_a_version_do_not_stay(
 ) -> None:
     """/tmp has 64 MB, for all versions that there will ever be."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with TestClient(create_app(following(tracking))) as client:
+    with serve(following(tracking)) as client:
         wait_ready(client)
         until(lambda: not list(tmp_path.iterdir()))
