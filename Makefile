@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 # uv installs the environment in seconds where pip takes two minutes; pip only fetches uv.
 UV := VIRTUAL_ENV=.venv $(BIN)/uv
+CHALLENGES := $(notdir $(patsubst %/challenge.toml,%,$(wildcard challenges/*/challenge.toml)))
 REGISTRY := harness/lifecycle/tracking_server
 REFERENCE := challenges/fraud_detection/submissions/reference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint engine lock clean
+.PHONY: help setup demo test lint calibrate engine lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -27,12 +28,17 @@ demo: setup ## grade the reference submission and write its report
 	@$(BIN)/harness grade $(REFERENCE) --challenge fraud_detection --profile public --sandbox auto --trusted
 
 test: setup ## run the tests (those that need an engine are skipped where there is none)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
 lint: setup ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+calibrate: setup ## grade every known submission and print what the rubric made of it
+	@for id in $(CHALLENGES); do $(BIN)/harness challenge calibrate $$id $(CALIBRATE_ARGS) --json runs/calibration/$$id.json \
+	  --html runs/calibration/$$id.html --markdown runs/calibration/$$id.md || exit $$?; done
 
 engine: ## install and start a Docker engine (Debian), and get the base image
 	@engine/install.sh

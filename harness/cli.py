@@ -284,8 +284,8 @@ def challenge_calibrate(ctx: click.Context, /, challenge_id: str, **asked: Any) 
     located = challenges.located(challenge_id)
     with display.Progress() as progress:
         found = calibrate.calibrate(located, progress, goldens=goldens, **asked)
-    calibrate.write(found, {name: file for name, file in files.items() if file})
     display.matrix(found)
+    calibrate.write(found, {name: file for name, file in files.items() if file})
     ctx.exit({"passed": 0, "failed": EXIT_BELOW, "error": EXIT_VOID}[found.outcome])
 
 

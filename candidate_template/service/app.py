@@ -16,4 +16,4 @@ def livez() -> dict[str, str]:
 @app.get("/ping")
 def readyz() -> JSONResponse:
     """The model and its reference sample are loaded, which nothing does yet."""
-    return JSONResponse({"status": "not ready"}, 503)
+    return JSONResponse({"status": "not ready", "detail": "nothing loads the model yet"}, 503)

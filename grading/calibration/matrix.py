@@ -12,7 +12,7 @@ from grading.rubric import AutomaticCriterion, ManualCriterion, Rubric, Score
 class Grading(Record):
     """What the grading of one known submission came to."""
 
-    run: str = ""
+    runs: tuple[str, ...] = ()
     scores: tuple[Score, ...] = ()
     seconds: float = 0.0
     failure: str = ""
@@ -45,7 +45,7 @@ def flawed_row(
         loses=tuple(cell.criterion for cell in cells if cell.criterion in loses),
         stages=tuple(stages),
         cells=cells,
-        run=grading.run,
+        runs=grading.runs,
         seconds=grading.seconds,
         verdict=_verdict(cells, loses),
     )
@@ -55,7 +55,7 @@ def golden_row(name: str, title: str, *, stages: Sequence[str], grading: Grading
     """Judge a submission that must lose nothing, over the stages that ran: whatever it loses is collateral."""
     cells = _cells((), stages, grading, rubric)
     return GoldenRow(
-        name=name, title=title, stages=tuple(stages), cells=cells, run=grading.run, seconds=grading.seconds
+        name=name, title=title, stages=tuple(stages), cells=cells, runs=grading.runs, seconds=grading.seconds
     )
 
 
@@ -94,12 +94,7 @@ def loses_points(row: GoldenRow) -> bool:
 
 def lost(score: Score) -> bool:
     """Whether evidence took points."""
-    return score.points is not None and score.points < score.max_points and reached(score)
-
-
-def reached(score: Score) -> bool:
-    """Whether there was a service to assess: a dead one loses every criterion and shows nothing about any."""
-    return not score.rationale.startswith("Not reached")
+    return score.points is not None and score.points < score.max_points and score.reached
 
 
 def _cells(loses: Collection[str], stages: Sequence[str], grading: Grading, rubric: Rubric) -> tuple[Cell, ...]:
@@ -129,14 +124,14 @@ def _column(
 
 def _cell(criterion: str, named: bool, score: Score | None, failure: str) -> Cell:
     if score is None or score.points is None:
-        rationale = score.rationale if score else failure
+        rationale = failure or (score.rationale if score else "")
         return Cell(criterion=criterion, standing=Standing.UNDECIDED, rationale=rationale)
     if lost(score):
         standing = Standing.CAUGHT if named else Standing.COLLATERAL
     elif named:
         standing = Standing.MISSED
     else:
-        standing = Standing.KEPT if reached(score) else Standing.NOT_REACHED
+        standing = Standing.KEPT if score.reached else Standing.NOT_REACHED
     return Cell(criterion=criterion, standing=standing, rationale="" if standing is Standing.KEPT else score.rationale)
 
 

@@ -79,10 +79,10 @@ class Row(Record):
     """The stages that ran."""
     cells: tuple[Cell, ...]
     """In the order of the rubric."""
-    run: str = ""
-    """The id of its run; empty where it could not be graded at all."""
+    runs: tuple[str, ...] = ()
+    """The ids of its runs: none where it could not be graded, more where the machine left something undecided."""
     seconds: float = 0.0
-    """Wall time of its grading."""
+    """Wall time of its stages, over all runs."""
 
     def having(self, *standings: Standing) -> tuple[Cell, ...]:
         """The cells of these standings."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from grading.calibration.matrix import Grading, flawed_row, golden_row
 from grading.calibration.records import FlawedRow, GoldenRow
-from grading.evidence import Skip
 from grading.report import Report
+from grading.rubric import Score
 from harness import pipeline, reports
 from harness.calibration.cases import Case
 from harness.challenge import Challenge, Profile
@@ -20,7 +20,7 @@ from harness.sandbox import Sandbox
 from harness.seeds import Seed
 
 ATTEMPTS = 2
-"""How often a submission is graded whose criteria the machine left undecided."""
+"""How often a stage is run of which the machine left undecided what it is run for."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,22 @@ class Bench:
 
 
 def judge(bench: Bench, case: Case, listen: Listener) -> FlawedRow | GoldenRow:
-    """Grade a known submission, again if the machine left undecided what it is about, and judge it."""
-    report, failure = _earlier(bench, case) if bench.resume else None, ""
+    """Grade a known submission, the stages that the machine left undecided once more, and judge it."""
+    gradings, failure = _earlier(bench, case) if bench.resume else [], ""
     for attempt in range(ATTEMPTS):
-        if report and not _undecided(case, report):
+        if not (left := _undecided(case, _merged(gradings))):
             break
-        listen("calibrate", "again: the machine left something undecided" if attempt else "starting")
+        if attempt:
+            listen(left[0], "again: the machine left something undecided")
         try:
-            report, failure = _grade(bench, case, listen), ""
+            gradings.append(_grade(bench, case, left, listen))
+            failure = ""
         except InfrastructureError as error:
-            report, failure = None, str(error)
+            failure = str(error)
     grading = Grading(
-        run=report.run.id if report else "",
-        scores=report.scores if report else (),
-        seconds=report.ledger.wall if report else 0.0,
+        runs=tuple(report.run.id for report in gradings),
+        scores=tuple(_merged(gradings).values()),
+        seconds=round(sum(report.ledger.wall for report in gradings), 1),
         failure=failure,
     )
     rubric = bench.challenge.spec.rubric
@@ -68,10 +70,8 @@ def judge(bench: Bench, case: Case, listen: Listener) -> FlawedRow | GoldenRow:
     )
 
 
-def _grade(bench: Bench, case: Case, listen: Listener) -> Report:
-    order = pipeline.Order(
-        case.folder, bench.challenge, bench.profile, case.stages, bench.runs, bench.seed, bench.sandbox
-    )
+def _grade(bench: Bench, case: Case, stages: tuple[str, ...], listen: Listener) -> Report:
+    order = pipeline.Order(case.folder, bench.challenge, bench.profile, stages, bench.runs, bench.seed, bench.sandbox)
     with closing(pipeline.grade(order, listen)) as grading:
         while True:
             try:
@@ -80,24 +80,34 @@ def _grade(bench: Bench, case: Case, listen: Listener) -> Report:
                 return reports.write_all(end.value)
 
 
-def _undecided(case: Case, report: Report) -> bool:
-    """Whether a criterion that the case is about could not be assessed: those it names, or all of a golden one."""
-    about = [s for s in report.scores if (s.stage in case.stages if case.golden else s.criterion in case.loses)]
-    return any(score.points is None for score in about)
+def _merged(gradings: Sequence[Report]) -> dict[str, Score]:
+    """The scores of several runs of one submission: of each criterion the last one that is decided, if any is."""
+    found: dict[str, Score] = {}
+    for score in (score for report in gradings for score in report.scores):
+        if score.points is not None or score.criterion not in found:
+            found[score.criterion] = score
+    return found
 
 
-def _earlier(bench: Bench, case: Case) -> Report | None:
-    """The latest run of the same submission under the same challenge and profile that holds all stages it needs."""
-    prefix = f"{bench.challenge.id}-{case.name}-{case.digest[:8]}-"
-    for folder in sorted(bench.runs.glob(f"{prefix}*"), reverse=True):
+def _undecided(case: Case, scores: Mapping[str, Score]) -> tuple[str, ...]:
+    """The stages of which a criterion is undecided that the case is about: those it names, or all of a golden one."""
+    if not scores:
+        return case.stages
+    about = [s for s in scores.values() if (s.stage in case.stages if case.golden else s.criterion in case.loses)]
+    stages = {score.stage for score in about if score.points is None}
+    return tuple(stage for stage in case.stages if stage in stages)
+
+
+def _earlier(bench: Bench, case: Case) -> list[Report]:
+    """The runs of the same submission under the same challenge, profile and seed, the oldest first."""
+    found = []
+    for folder in bench.runs.glob(f"{bench.challenge.id}-{case.name}-{case.digest[:8]}-*"):
         try:
             report = reports.rescore(folder)
         except (UsageError, ChallengeError):
-            continue  # broken off, or of an older harness
+            continue  # of an older harness
         run = report.run
         same = (run.submission_digest, run.challenge_digest, run.profile, run.seed_commitment)
-        wanted = (case.digest, bench.challenge.digest, bench.profile, bench.seed.commitment)
-        ran = {stage.stage for stage in report.stages if stage.skip is not Skip.SELECTION}
-        if same == wanted and ran.issuperset(case.stages):
-            return report
-    return None
+        if same == (case.digest, bench.challenge.digest, bench.profile, bench.seed.commitment):
+            found.append(report)
+    return sorted(found, key=lambda report: (report.run.started_at, report.run.id))

@@ -87,6 +87,8 @@ class Trace:
     """The last one."""
     moved_by_reading: str = ""
     """How readings right after one another differed; empty if they agreed."""
+    mute: str = ""
+    """How it said that it had too few rows when it had enough; empty if it did not."""
     counts: str | None = None
     """How the counts differed that were read at the end; empty if they agreed, None if they were not read."""
     fault: Fault | None = None
@@ -136,6 +138,8 @@ def _poll(monitor: Monitor, rows: int, settings: Settings, trace: Trace) -> None
     report = _caught_up(monitor, rows, settings.keep_up_seconds)
     trace.polls.append((rows, report.alarm))
     trace.report = report
+    if report.status != "ok" and rows >= settings.minimum and not trace.mute:
+        trace.mute = f"it said '{report.status}' after {rows} rows, where {settings.minimum} must be enough"
     for _ in range(READINGS - 1):
         again = monitor.poll()
         if (again.alarm, again.status) != (report.alarm, report.status) and not trace.moved_by_reading:

@@ -85,6 +85,7 @@ def _plumbing(stage: Stage[Settings], exam: Exam, seen: Mapping[str, Trace]) -> 
     polled = sum(bool(trace.polls) for _, trace in traces)
     faults = ((run, trace.fault) for run, trace in traces if trace.fault and trace.fault.cause in MISCOUNTS)
     late = [f"{fault.message} (rows sent {run.condition})" for run, fault in faults]
+    late += [trace.mute for _, trace in traces if trace.mute]
     moved = [trace.moved_by_reading for _, trace in traces if trace.moved_by_reading]
     counted = [trace.counts for _, trace in traces if trace.counts is not None]
     torn = [counts for counts in counted if counts]
@@ -99,8 +100,10 @@ def _plumbing(stage: Stage[Settings], exam: Exam, seen: Mapping[str, Trace]) -> 
 
     claim(
         "keeps_up", polled, late,
-        f"n_observed equals the rows scored within {stage.settings.keep_up_seconds:g} s at every poll.",
-        "Count each row that was answered 200 once, in one window that all workers share.",
+        f"n_observed equals the rows scored within {stage.settings.keep_up_seconds:g} s at every poll, and from "
+        f"{stage.settings.minimum} rows on there is a verdict.",
+        "Count each row that was answered 200 once, in one window that all workers share, and judge as soon as "
+        f"{stage.settings.minimum} are there.",
     )  # fmt: skip
     claim(
         "reading_changes_nothing", polled, moved, "Three readings in a row give one verdict at every poll.",

@@ -8,6 +8,7 @@ An author can run a challenge's tests by hand against services that are up alrea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -186,8 +187,10 @@ def _said(error: BaseException) -> str:
 
 
 def _sentence(text: str) -> str:
+    """A sentence, with a capital unless it begins with a name such as `model_predictions_total`."""
     text = text[:TEXT_CAP].strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    named = re.match(r"\w*[_.]\w", text)
+    return (text if named else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _shown(value: object) -> str:

@@ -72,6 +72,20 @@ class Dockerfile:
             stage = by_name.get(stage.base.lower())
         return tuple(chain)
 
+    @property
+    def contributing(self) -> tuple[BuildStage, ...]:
+        """The stages that something of ends up in the image: the final ones, and those that they copy from."""
+        found = list(self.final)
+        for stage in found:
+            for instruction in stage.instructions:
+                for flag in instruction.flags:
+                    name = flag.removeprefix("--from=").lower()
+                    by_name = (s for n, s in enumerate(self.stages) if name in (s.name.lower(), str(n)))
+                    source = next(by_name, None) if flag.startswith("--from=") and name else None
+                    if source is not None and source not in found:
+                        found.append(source)
+        return tuple(found)
+
     def foreign_images(self) -> dict[str, int]:
         """Images that the build takes from elsewhere, with the line of the `FROM` or `COPY --from` that names them."""
         own = {stage.name.lower() for stage in self.stages} | {"scratch", ""}

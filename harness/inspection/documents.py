@@ -13,6 +13,16 @@ from harness.inspection.shell import commands
 
 READS = {"pip": ("-r", "-c"), "pip3": ("-r", "-c"), "uv": ("-r", "-c"), "docker": ("-f", "--file")}
 """Options that name a file, by program."""
+LOCAL = re.compile(r"\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d{2,5})\b")
+"""A port of the reader's own machine."""
+SPEAKS_OF_PORTS = (
+    "Dockerfile", "*akefile", "[Jj]ustfile", "*.y*ml", "*.py", "*.sh", "*.toml", "*.md", "*.env*", "*.conf",
+)  # fmt: skip
+USUAL = {
+    "8000": r"uvicorn|gunicorn|fastapi|granian|litestar|hypercorn|http\.server", "5000": "flask|mlflow", "3000": ".",
+}  # fmt: skip
+"""Ports that nobody has to name who starts one of these."""
+FILES_CAP, TEXT_CAP = 500, 65_536
 COMPOSE = ("compose*.y*ml", "*/compose*.y*ml", "docker-compose*.y*ml", "*/docker-compose*.y*ml")
 
 
@@ -31,10 +41,12 @@ def own_words(text: str, template: str = "") -> int:
 
 
 def broken_commands(checkout: Checkout, name: str) -> Iterator[str]:
-    """Commands in a document's code blocks that cannot work: they name a file or target that is nowhere here."""
-    for block in _code_blocks(checkout.text(name)):
+    """Commands in a document's code blocks that cannot work: they name a file, target or port that is nowhere here."""
+    blocks = list(_code_blocks(checkout.text(name)))
+    ports = _ports(checkout, "\n".join(blocks)) if any(map(LOCAL.search, blocks)) else set()
+    for block in blocks:
         for words in commands(re.sub(r"^[ \t]*\$ ", "", block, flags=re.MULTILINE)):
-            if reason := _broken(checkout, words):
+            if reason := _broken(checkout, words) or _deaf(words, ports):
                 yield f"`{' '.join(words)[:80]}`: {reason}"
 
 
@@ -70,6 +82,22 @@ def _broken(checkout: Checkout, words: list[str]) -> str:
         return "" if checkout.matching(*COMPOSE) else "there is no compose file"
     wanted = [path for path in _files(program, words) if not re.search(r"[$<>{*]|://|^/|^~", path)]
     return next((f"there is no {path}" for path in wanted if checkout.named(path) is None), "")
+
+
+def _deaf(words: list[str], ports: set[str]) -> str:
+    asked = next((found[1] for word in words[1:] if (found := LOCAL.search(word))), "")
+    asks = PurePosixPath(words[0]).name in ("curl", "wget", "http", "hey", "ab", "wrk")
+    return f"nothing here says that it listens on port {asked}" if asks and asked and asked not in ports else ""
+
+
+def _ports(checkout: Checkout, shown: str) -> set[str]:
+    """Every number in the submission that may be a port, but those that only somebody who asks names.
+
+    `shown` is what its README runs.
+    """
+    texts = (checkout.text(name, TEXT_CAP) for name in checkout.matching(*SPEAKS_OF_PORTS)[:FILES_CAP])
+    named = {number for text in texts for number in re.findall(r"(?<![\d.])\d{2,5}(?![\d.]\d)", LOCAL.sub("", text))}
+    return named | {port for port, servers in USUAL.items() if re.search(rf"\b(?:{servers})", shown)}
 
 
 def _files(program: str, words: list[str]) -> Iterator[str]:

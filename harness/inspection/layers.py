@@ -49,6 +49,16 @@ def folders(dockerfile: Dockerfile, config: Mapping[str, object], top: Iterable[
     return outermost[:FOLDERS_CAP]
 
 
+def copied(history: Iterable[str]) -> list[str]:
+    """The files and folders of the build's context that an image's history says were copied, each by its path there."""
+    sources = []
+    for line in history:
+        words = line.removesuffix("# buildkit").split()
+        if words[:1] in (["COPY"], ["ADD"]):
+            sources += [word for word in words[1:-1] if not word.startswith("--")]
+    return sources
+
+
 def change_code(folder: Path) -> list[str]:
     """Change one line in each source file of a submission; returns their names. Tests and `setup.py` are left."""
     changed = []

@@ -19,6 +19,11 @@ RELEASES = frozenset(("debian", "ubuntu", "fedora", "rockylinux", "almalinux", "
 """Distributions whose tags name a release that is stable as a whole."""
 UNSTABLE = frozenset(("stable", "testing", "unstable", "sid", "rolling", "devel", "rawhide"))
 INCLUDES_CAP = 4
+DEVELOPMENT = frozenset((
+    "pytest", "tox", "nox", "ruff", "black", "flake8", "pylint", "mypy", "pre-commit", "jupyter", "jupyterlab",
+    "notebook",
+))  # fmt: skip
+"""Packages that no service imports."""
 
 
 def floating_image(image: str) -> str:
@@ -69,17 +74,34 @@ def dependencies(checkout: Checkout, dockerfile: Dockerfile) -> Pins:
     return Pins(list(dict.fromkeys(pins.loose)), list(dict.fromkeys(pins.files)))
 
 
-def loose_requirements(checkout: Checkout, name: str, depth: int = 0) -> Iterator[str]:
+def development_tools(checkout: Checkout, dockerfile: Dockerfile) -> list[str]:
+    """Tools for writing a service that pip installs into its image."""
+    places = _copied(dockerfile)
+    found: set[str] = set()
+    for instruction in (i for stage in dockerfile.contributing for i in stage.instructions if i.keyword == "RUN"):
+        for install in (one for one in installs(instruction.script) if one.tool == "pip"):
+            sources = (_source(path, checkout, {**places, **_mounted(instruction)}) for path in install.files)
+            listed = [one for name in sources if name for one in _requirements(checkout, name)]
+            found |= {project(one) for one in (*listed, *install.packages)} & DEVELOPMENT
+    return sorted(found)
+
+
+def loose_requirements(checkout: Checkout, name: str) -> Iterator[str]:
     """Requirements of a file, and of those it includes, that leave the version open."""
+    return (one.split(";")[0].strip() for one in _requirements(checkout, name) if not is_pinned(one))
+
+
+def _requirements(checkout: Checkout, name: str, depth: int = 0) -> Iterator[str]:
+    """Requirements of a file, and of those it includes, as they are written there."""
     text = re.sub(r"\\\r?\n", " ", checkout.text(name))
     for line in text.splitlines():
         requirement = re.sub(r"(^|\s)#.*", "", line).strip()
         if included := re.match(r"(?:-r|--requirement)[\s=]*(\S+)", requirement):
             inner = checkout.named(str(PurePosixPath(name).parent / included[1])) or checkout.named(included[1])
             if inner and inner != name and depth < INCLUDES_CAP:
-                yield from loose_requirements(checkout, inner, depth + 1)
-        elif requirement and not requirement.startswith("-") and not is_pinned(requirement):
-            yield requirement.split(";")[0].strip()
+                yield from _requirements(checkout, inner, depth + 1)
+        elif requirement and not requirement.startswith("-"):
+            yield requirement
 
 
 def is_pinned(requirement: str) -> bool:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from harness.inspection.checkout import Checkout
 
 TOKENS = {
     "an AWS access key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
@@ -42,6 +45,10 @@ ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 NAME = re.compile(KEY, re.IGNORECASE)
+ADDRESS = re.compile(
+    r"\b[a-z][a-z0-9+]{1,20}://(?P<user>[^\s/:@'\"]{1,80}):(?P<value>[^\s/:@'\"]{8,200})@[A-Za-z0-9]", re.IGNORECASE
+)
+"""An address with a user and a password before its host."""
 PLACEHOLDER = re.compile(
     r"example|change.?me|placeholder|dummy|fake|test|sample|your|xxx|todo|redacted|insert|replace|default|local|dev"
     r"|none|null|true|false|\.\.\.|\*\*\*|[${}<>()\[\]]|://|^/|^\./|^p[a@]ssw[o0]rd\d*!?$|^(?:my|super)?.?secret.?(?:key)?\d*$",
@@ -53,6 +60,8 @@ STAND_IN = re.compile(r"example|xxxx|your|\.\.\.", re.IGNORECASE)
 CONFIGURATION = (".env", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".json", ".sh", ".tfvars")
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "package-lock.json", "yarn.lock", "pylock.toml")
 LINE_CAP = 2000
+SCAN_SECONDS = 20
+"""After this a scan stops, however much is left of an absurdly large submission."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,18 @@ class Finding:
         return f"{self.what} in {self.name}, line {self.line}" if self.line else f"{self.what} in {self.name}"
 
 
+def scan(files: Checkout) -> Iterator[Finding]:
+    """Secrets in the files of a submission."""
+    end = time.monotonic() + SCAN_SECONDS
+    for name in files.own:
+        if time.monotonic() > end:
+            return
+        text = files.text(name)
+        if is_key_file(name) and text.strip():
+            yield Finding("a credentials file", name, 0)
+        yield from find(name, text)
+
+
 def find(name: str, text: str) -> Iterator[Finding]:
     """Secrets in a file, by the patterns of `TOKENS` and by assignments to names such as `DB_PASSWORD`."""
     if PurePosixPath(name).name in LOCKS:
@@ -77,6 +98,10 @@ def find(name: str, text: str) -> Iterator[Finding]:
                 yield Finding(what, name, text.count("\n", 0, match.start()) + 1)
     if _is_test(name):
         return
+    for match in ADDRESS.finditer(text):
+        # A password made of the user's name is a stock one, as for a data base that a compose file starts.
+        if is_random(match["value"]) and match["user"].lower() not in match["value"].lower():
+            yield Finding("a password in an address", name, text.count("\n", 0, match.start()) + 1)
     bare = _is_configuration(name)
     for number, line in _lines_with_keys(text):
         if key := assigned(line[:LINE_CAP], unquoted=bare):
@@ -90,11 +115,15 @@ def assigned(line: str, *, unquoted: bool) -> str:
     carry at least 3 bits a character, and look like nothing that people write as a stand-in.
     """
     for match in ASSIGNMENT.finditer(line):
-        value = match["value"]
-        mixed = re.search(r"[A-Za-z]", value) and re.search(r"\d", value)
-        if (match["quote"] or unquoted) and mixed and entropy(value) >= 3 and not PLACEHOLDER.search(value):
+        if (match["quote"] or unquoted) and is_random(match["value"]):
             return match["name"]
     return ""
+
+
+def is_random(value: str) -> bool:
+    """Whether a value looks like a real secret: letters and digits, no stand-in, and not the same over and over."""
+    mixed = re.search(r"[A-Za-z]", value) and re.search(r"\d", value)
+    return bool(mixed) and entropy(value) >= 3 and not PLACEHOLDER.search(value)
 
 
 def entropy(text: str) -> float:

@@ -47,9 +47,9 @@ def _in_source(text: str) -> str:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and last_name(node.func) == "run"):
             continue
-        on = [k.arg for k in node.keywords if isinstance(k.value, ast.Constant) and k.value.value is True]
-        if set(on) & {"debug", "reload"}:
-            return f"starts the server with {' and '.join(str(name) for name in on)}=True"
+        given = {k.arg for k in node.keywords if isinstance(k.value, ast.Constant) and k.value.value is True}
+        if on := [f"{name}=True" for name in ("debug", "reload") if name in given]:
+            return f"starts the server with {' and '.join(on)}"
         owner = last_name(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if flask and owner in ("app", "application", "server"):
             return "starts Flask's own server, which is for development"

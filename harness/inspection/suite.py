@@ -1,7 +1,7 @@
 """What a submission's tests would notice, judged from their source.
 
-A test counts only if it, or something of the tests that it uses, mentions predictions, asserts something, and has put
-no stand-in where the model is. One such test is enough: the rest of a suite may stub what it likes.
+A test counts only if it, or something of the tests that it uses, mentions predictions, asserts something beyond a
+status, and has put no stand-in where the model is. One such test is enough: the rest of a suite may stub what it likes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ PREDICTS = re.compile(r"invocation|predict|scor|infer", re.IGNORECASE)
 MODEL = re.compile(r"_?(?:predict\w*|(?:get_|load_)model\w*|model|predictor|pyfunc\w*|score|inference|run_inference)")
 """Names whose replacement takes the model out of the test."""
 STAND_IN = re.compile(r"(?:Magic|Async)?Mock|(?:Fake|Stub|Dummy|Mock)\w*|_?(?:fake|stub|dummy|mock)\w*")
+STATUS = frozenset(("status_code", "status", "ok", "is_success"))
+"""What a reply says of itself whatever is in it."""
 PATCHES = frozenset(("setattr", "patch", "object", "setitem"))
 
 
@@ -59,7 +61,7 @@ def _explain(verdicts: set[str]) -> str:
     if "stubbed" in verdicts:
         return "every test of predictions replaces the model or `predict` by a stand-in"
     if "asserts nothing" in verdicts:
-        return "no test of predictions asserts anything"
+        return "no test of predictions asserts anything beyond a status"
     return "no test asks for a prediction"
 
 
@@ -103,7 +105,9 @@ def _verdicts(tests: Iterable[tuple[ast.AST, ...]], name: str, modules: dict[str
         elif any(_stubs(node) for node in used):
             yield "stubbed"
         else:
-            yield "real" if any(_asserts(node) for node in used) else "asserts nothing"
+            # What a fixture asserts, for one that the service got ready, says nothing of predictions.
+            own_code = _closure(test, own, shared, fixtures=False)
+            yield "real" if any(_asserts(node) for node in own_code) else "asserts nothing"
 
 
 def _definitions(tree: ast.Module) -> dict[str, list[ast.AST]]:
@@ -120,14 +124,16 @@ def _definitions(tree: ast.Module) -> dict[str, list[ast.AST]]:
     return found
 
 
-def _closure(start: list[ast.AST], own: dict[str, list[ast.AST]], shared: dict[str, list[ast.AST]]) -> list[ast.AST]:
-    """Those pieces of code and all that they use by name, directly or not."""
+def _closure(
+    start: Iterable[ast.AST], own: dict[str, list[ast.AST]], shared: dict[str, list[ast.AST]], *, fixtures: bool = True
+) -> list[ast.AST]:
+    """Those pieces of code and all that they use by name, directly or not; fixtures, and what only they use, or not."""
     reached = {id(node): node for node in start}
     waiting = list(start)
     while waiting:
         for word in set(words(waiting.pop())):
             for node in own.get(word) or shared.get(word, []):
-                if id(node) not in reached:
+                if id(node) not in reached and (fixtures or not _is_fixture(node)):
                     reached[id(node)] = node
                     waiting.append(node)
     return list(reached.values())
@@ -136,6 +142,12 @@ def _closure(start: list[ast.AST], own: dict[str, list[ast.AST]], shared: dict[s
 def _governs(conftest: str, name: str) -> bool:
     path = PurePosixPath(conftest)
     return path.name == "conftest.py" and path.parent in PurePosixPath(name).parents
+
+
+def _is_fixture(node: ast.AST) -> bool:
+    return isinstance(node, Function) and any(
+        last_name(d.func if isinstance(d, ast.Call) else d) == "fixture" for d in node.decorator_list
+    )
 
 
 def _is_automatic(node: ast.AST) -> bool:
@@ -173,11 +185,22 @@ def _called(value: ast.AST) -> str:
 
 
 def _asserts(node: ast.AST) -> bool:
-    """Whether code asserts anything that could be false."""
+    """Whether code asserts anything that could be false while every answer is a 200."""
     for inner in ast.walk(node):
         match inner:
-            case ast.Assert(test=test) if not isinstance(test, ast.Constant):
+            case ast.Assert(test=test) if not isinstance(test, ast.Constant) and not _of_status(test):
                 return True
-            case ast.Call(func=function) if re.match(r"assert|raises|fail$", last_name(function)):
-                return True
+            case ast.Call(func=function, args=given) if re.match(r"assert|raises|fail$", last_name(function)):
+                if not any(last_name(argument) in STATUS for argument in given):
+                    return True
     return False
+
+
+def _of_status(test: ast.expr) -> bool:
+    """Whether an assertion looks at nothing but a status."""
+    match test:
+        case ast.BoolOp(values=values):
+            return all(_of_status(value) for value in values)
+        case ast.Compare(left=left, comparators=others):
+            return any(last_name(side) in STATUS for side in (left, *others))
+    return last_name(test) in STATUS

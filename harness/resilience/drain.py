@@ -22,7 +22,7 @@ CLEAN = (0, 128 + 15)
 SHED = (429, 503)
 """Answers of a service that takes no more for now; before SIGTERM they are as good as any."""
 SENDING_SECONDS = 5.0
-ACCEPTED_SECONDS = 1.0
+ACCEPTED_SECONDS = 5.0
 PROBE_SECONDS = 0.7
 PROBE_INTERVAL = 0.2
 

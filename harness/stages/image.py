@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from grading.evidence import Record
-from harness.inspection import build_failure, junk, layers, secrets, server
+from harness.inspection import build_failure, junk, layers, pins, secrets, server
 from harness.inspection.checkout import Checkout
 from harness.inspection.claims import Claim, listed
 from harness.inspection.dockerfile import parse
@@ -124,12 +124,20 @@ def _secret_layers(of: Built) -> str:
     said = "\n".join(line.replace("\n", " ") for line in of.contents.history if not line.startswith("ENV "))
     found = [f"{finding.what} in its history" for finding in secrets.find("Dockerfile", said)]
     found += [f"/{name}" for name in of.contents.files if secrets.is_key_file(name)]
+    # What the submission's own files hold is in every layer that they were copied to, removed later or not.
+    leaks = {finding.name: finding.what for finding in secrets.scan(of.files)}
+    there = {f"/{name}": name for name in of.contents.files} if leaks else {}
+    there |= {f"the layer of `COPY {name}`": name for name in layers.copied(of.contents.history)}
+    sources = ((place, of.files.named(name) or "") for place, name in there.items())
+    found += [f"{leaks[source]} in {place}" for place, source in sources if source in leaks]
     return listed("Anyone who has the image can read from its layers", found)
 
 
 def _junk(of: Built) -> str:
     found = [(f"/{name}", what) for name in of.contents.files if (what := junk.in_image(name))]
-    found += [(tool, "a tool for building") for tool in layers.build_tools(parse(of.files.text("Dockerfile")))]
+    dockerfile = parse(of.files.text("Dockerfile"))
+    found += [(tool, "a tool for building") for tool in layers.build_tools(dockerfile)]
+    found += [(tool, "a tool of development") for tool in pins.development_tools(of.files, dockerfile)]
     return f"The image holds what serving does not need: {junk.shown(found)}" if found else ""
 
 

@@ -37,6 +37,7 @@ def scores(why: dict[str, str] | None = None, **points: float | None) -> tuple[S
             max_points=c.points,
             rationale=(why or {}).get(name, f"what was seen of {name}"),
             stage=c.stage,
+            reached=not (why or {}).get(name, "").startswith("Not reached"),
         )
         for name, c in automatic.items()
     )
@@ -60,7 +61,7 @@ def golden(name: str, grading: Grading, stages: tuple[str, ...] = ALL) -> Golden
 
 
 def graded(why: dict[str, str] | None = None, **points: float | None) -> Grading:
-    return Grading(run="r", scores=scores(why, **points), seconds=3.2)
+    return Grading(runs=("r",), scores=scores(why, **points), seconds=3.2)
 
 
 def assembled(flawed: tuple[FlawedRow, ...], goldens: tuple[GoldenRow, ...] = (), named: set[str] = frozenset()):

@@ -101,7 +101,7 @@ def test_no_string_adds_elements_to_the_page(nasty):
     assert Page(html.render(hostile(NASTY[nasty]))).structure() == Page(html.render(hostile("x"))).structure()
 
 
-@pytest.mark.parametrize("nasty", set(NASTY) - {"long"})
+@pytest.mark.parametrize("nasty", sorted(set(NASTY) - {"long"}))
 def test_no_string_adds_markup_to_the_comment(nasty):
     def structure(calibration: Calibration) -> list[str]:
         reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

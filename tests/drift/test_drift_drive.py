@@ -69,6 +69,12 @@ class ClearsWhenRead(Psi):
         return report
 
 
+class SpeaksLate(Psi):
+    """Waits for a full window."""
+
+    minimum = 1000
+
+
 class TwoWorkers(Never):
     """Two processes, each with a counter of its own: who is asked depends on chance."""
 
@@ -121,6 +127,13 @@ def test_a_monitor_that_loses_rows_is_told_so_and_not_waited_for_again():
     assert trace.fault.cause is Cause.LATE
     assert "n_observed was 10" in trace.fault.message
     assert trace.polls == []
+
+
+def test_a_monitor_that_waits_for_more_rows_than_must_be_enough_is_told_so_and_loses_nothing_else():
+    assert driven(fresh(SpeaksLate)).mute == "it said 'insufficient_data' after 500 rows, where 500 must be enough"
+    assert driven(fresh(Psi)).mute == ""
+    _, result = sat(lambda _: nullcontext(fresh(SpeaksLate)))
+    assert set(result.checks) - result.passed == {"keeps_up"}
 
 
 def test_refused_rows_must_not_be_counted():

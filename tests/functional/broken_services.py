@@ -203,6 +203,12 @@ class NoStatusCounted(Honest):
 
 
 @costs("latency_histogram")
+class Milliseconds(Honest):
+    def count_request(self, path: str, status: int, seconds: float) -> None:
+        super().count_request(path, status, 1000 * seconds)
+
+
+@costs("latency_histogram")
 class NoLatency(Honest):
     def count_request(self, path: str, status: int, seconds: float) -> None:
         self.requests.labels(path, str(status)).inc()

@@ -82,6 +82,10 @@ def test_a_claim_that_does_not_hold_shows_expected_and_observed_and_no_traceback
         def test_plain():
             """Sums are right."""
             assert 2 + 2 == 5, "the sum is wrong"
+
+        def test_named():
+            """Sums are right."""
+            assert 2 + 2 == 5, "model_sum_total must rise"
     ''')
     assert session.code == 1
     check = session.checks["sums"]
@@ -89,6 +93,7 @@ def test_a_claim_that_does_not_hold_shows_expected_and_observed_and_no_traceback
     assert (check.expected, check.observed) == ("5", "[4]")
     assert session.checks["bare"].message == "This does not hold: Sums are right."
     assert session.checks["plain"].message == "The sum is wrong."
+    assert session.checks["named"].message == "model_sum_total must rise."
 
 
 def test_an_exception_of_the_tests_own_is_ours_and_never_the_candidates(examine):

@@ -51,6 +51,11 @@ def test_the_final_image_is_the_last_stage_and_those_it_stands_on():
     assert [stage.base for stage in dockerfile.final] == ["a", "one", "three"]
 
 
+def test_stages_that_something_is_copied_from_contribute_and_others_do_not():
+    text = "FROM a AS one\nCOPY --from=two /x /\nFROM b AS two\nFROM c AS check\nFROM d\nCOPY --from=0 /y /\n"
+    assert [stage.base for stage in parse(text).contributing] == ["d", "a", "b"]
+
+
 def test_nonsense_is_passed_over():
     for text in (
         "",

@@ -42,6 +42,39 @@ class Registry:
 def swap_model(body: dict):
     registry.swap(body["where"])
 """,
+    "a file opened by `with`": """
+@app.post("/reload")
+def reload(path: str):
+    with open(path, "rb") as file:
+        app.state.model = pickle.load(file)
+""",
+    "by way of a class": """
+class Model:
+    def __init__(self, folder):
+        with (folder / "model.pkl").open("rb") as file:
+            self.pipeline = cloudpickle.load(file)
+
+@app.post("/reload")
+def reload(uri: str):
+    app.state.model = Model(Path(uri))
+""",
+    "by way of a class that keeps it for later": """
+class Model:
+    def __init__(self, folder):
+        with (folder / "model.pkl").open("rb") as file:
+            self.pipeline = cloudpickle.load(file)
+
+class Engine:
+    def __init__(self, folder):
+        self._folder = folder
+    def load(self):
+        self.model = Model(self._folder)
+
+@app.post("/reload")
+def reload(uri: str):
+    app.state.engine = Engine(Path(uri))
+    app.state.engine.load()
+""",
     "eval": '@app.get("/filter")\ndef rows(expression: str):\n    return eval(expression)\n',
 }
 SAFE = {
@@ -70,6 +103,35 @@ def reload(settings: Settings = Depends(get_settings)):
 @app.post("/reload")
 def reload(settings: Annotated[Settings, Depends(get_settings)]):
     return mlflow.pyfunc.load_model(settings.model_uri)
+""",
+    "a class that is given what is the server's": """
+class Engine:
+    def __init__(self, folder):
+        self._folder = folder
+    def load(self):
+        self.model = joblib.load(self._folder)
+
+@app.post("/reload")
+def reload(request: Request, why: str):
+    request.app.state.engine = Engine(request.app.state.settings.folder)
+    return why
+""",
+    "a client's rows beside a path of the server's": """
+def score(rows, folder):
+    return joblib.load(folder).predict(frame(rows))
+
+@app.post("/invocations")
+def invocations(body: Body):
+    return score(body.rows, SETTINGS.folder)
+""",
+    "JSON beside a loader of one name with it": """
+class Engine:
+    def load(self, folder):
+        self.model = joblib.load(folder)
+
+@app.post("/invocations")
+def invocations(body: Body):
+    return json.load(body.file)
 """,
     "JSON": '@app.post("/invocations")\nasync def score(request):\n    return json.loads(await request.body())\n',
     "a prediction": '@app.post("/invocations")\ndef score(body: Body):\n    return model.predict(frame(body))\n',

@@ -29,6 +29,7 @@ SECRETS = {
     "a value in ARG": ("Dockerfile", f"ARG pip_token={noise(20)}"),
     "a password in YAML": ("compose.yaml", f"      DB_PASSWORD: {noise(16)}"),
     "a password in an environment file": (".env.production", f'DATABASE_PASSWORD="{noise(14)}"'),
+    "a password in an address": ("app/db.py", f'URL = "postgresql://fraud:{noise(14)}@db.internal:5432/audit"'),
     "a value in code": ("app/settings.py", f'secret_key: str = "{noise(32)}"'),
 }
 INNOCENT = {
@@ -43,6 +44,9 @@ INNOCENT = {
     "a path": ("config.yaml", "private_key: /run/secrets/server-key-2.pem"),
     "the name of a secret": ("k8s.yaml", "secretName: fraud-service-tls-2024"),
     "a special token": ("tokenizer.json", '"pad_token": "[PAD-00001]", "unk_token": "<unk_12345>"'),
+    "an address filled in at run time": ("app/db.py", 'URL = f"postgresql://{user}:{password2}@{host}:5432/audit"'),
+    "an address of a data base beside it": ("compose.yaml", "DATABASE_URL: postgresql://postgres:postgres123@db/audit"),
+    "an address with a port": ("README.md", "see http://localhost:8080/docs?mail=someone7@example.org"),
     "a hash": ("requirements.txt", f"fastapi==0.1 --hash=sha256:{'0123456789abcdef' * 4}"),
     "a lock file": ("uv.lock", f'token = "{noise(30)}"'),
     "a fixture of the tests": ("tests/test_auth.py", f'API_KEY = "{noise(30)}"'),

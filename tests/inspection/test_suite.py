@@ -18,7 +18,12 @@ def client():
         yield client
 """
 REAL = {
-    "a request": 'def test_p(client):\n    assert client.post("/invocations", json={}).status_code == 200\n',
+    "a request": 'def test_p(client):\n    assert client.post("/invocations", json={}).json()["predictions"]\n',
+    "a status and the answer": """
+def test_p(client):
+    answer = client.post("/invocations", json={})
+    assert (answer.status_code, len(answer.json()["predictions"])) == (200, 1)
+""",
     "a route in a constant": 'URL = "/invocations"\ndef test_p(client):\n    assert client.post(URL).json() == {}\n',
     "a helper that asks": """
 from tests.asking import ask
@@ -94,6 +99,28 @@ def test_p():
 def test_p(client):
     app.dependency_overrides[get_model] = lambda: None
     assert client.post("/invocations").status_code == 200
+""",
+    "a status alone": 'def test_p(client):\n    assert client.post("/invocations", json={}).status_code == 200\n',
+    "a status among several": """
+def test_p(client):
+    answer = client.post("/invocations", json={})
+    assert answer.ok and answer.status_code in (200, 201), answer.text
+""",
+    "a status, and a fixture that waits": """
+def wait(client):
+    assert client.get("/readyz").json() == {"status": "ready"}
+@pytest.fixture
+def ready(client):
+    wait(client)
+    return client
+def test_p(ready):
+    assert ready.post("/invocations", json={}).status_code == 200
+""",
+    "a status by unittest": """
+class TestService(unittest.TestCase):
+    def test_p(self):
+        answer = self.client.post("/invocations", json={})
+        self.assertEqual(answer.status_code, 200)
 """,
     "no assertion": 'def test_p(client):\n    client.post("/invocations")\n',
     "an assertion that always holds": 'def test_p(client):\n    client.post("/invocations")\n    assert True\n',

@@ -44,6 +44,13 @@ FAULTS = {
     "a file of credentials": (
         dockerfile("COPY service", "COPY .netrc /home/app/.netrc\nCOPY service") | {".netrc": "machine a"},
         {"no_secret_in_layers"}),
+    "credentials copied, and removed too late": (
+        dockerfile("COPY service", "COPY .netrc /root/.netrc\nRUN rm /root/.netrc\nCOPY service")
+        | {".netrc": "machine a"}, {"no_secret_in_layers"}),
+    "a secret in a file that is copied": (
+        {"service/settings.py": f'API_KEY = "{KEY}"\n'}, {"no_secret_in_layers"}),
+    "tools of development": (
+        {"requirements.txt": "pytest==8.4.2\n"}, {"no_junk_in_image"}),
     "everything copied": (
         dockerfile("COPY service service", "COPY . .") | {".env": "A=1\n", "eda.ipynb": "{}"}, {"no_junk_in_image"}),
     "tests copied to the root": (dockerfile("COPY service", "COPY . /\nCOPY service"), {"no_junk_in_image"}),

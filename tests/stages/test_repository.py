@@ -127,6 +127,9 @@ FAULTS = {
         {"README.md": f"{PROSE}\n```sh\npip install -r requirements-dev.txt\n```\n"}, {"readme_commands"}),
     "a README that names a target that is not there": (
         {"README.md": f"{PROSE}\n```\n$ make run\n```\n", "Makefile": "test:\n\tpytest\n"}, {"readme_commands"}),
+    "a README that asks a port that nothing listens on": (
+        {"README.md": f"{PROSE}\n```sh\ncurl localhost:5000/ping\n```\n", "app/settings.py": "PORT = 8080\n"},
+        {"readme_commands"}),
     "no decisions": ({"DECISIONS.md": None}, {"decisions_present"}),
     "decisions left empty": (
         {"DECISIONS.md": f"# Decisions\n<!-- {PROSE} -->\n> {PROSE}\n## Why?\n\nTo be written.\n"},
@@ -181,6 +184,13 @@ SOUND_TOO = {
     | changed("Dockerfile", "USER 1000\n", "RUN python -m pytest\nUSER 1000\n"),
     "an action that builds": changed(
         ".github/workflows/ci.yml", "run: docker build .", "uses: docker/build-push-action@v6"),
+    "a port that is published": {
+        "README.md": f"{PROSE}\n```sh\ndocker run -p 9000:8080 x\ncurl -s http://localhost:9000/ping\n```\n"},
+    "a port of the Makefile": {
+        "README.md": f"{PROSE}\n```sh\nmake run\ncurl localhost:9000/ping\n```\n",
+        "Makefile": "PORT ?= 9000\nrun:\n\tpython -m app\n"},
+    "a port that the server has by itself": {
+        "README.md": f"{PROSE}\n```sh\nuvicorn app.main:app &\ncurl localhost:8000/ping\n```\n"},
     "GitLab": {".github/workflows/ci.yml": None,
                ".gitlab-ci.yml": "test:\n  script:\n    - pytest\nbuild:\n  script: [docker buildx build .]\n"},
     "Jenkins": {".github/workflows/ci.yml": None,

@@ -114,7 +114,7 @@ def invocations(body: bytes, content_type: str) -> tuple[int, object]:
         if flawed("hangs_on_form") and "form" in content_type:
             time.sleep(60)
         rows = rows_of(decoded(body, content_type))
-        held = bytearray(len(rows) * 10_000 * flawed("eats_batches"))
+        held = bytearray(len(rows) * 20_000 * (flawed("eats_batches") and len(rows) > 6000))
         predictions = [score(row) for row in rows]
         if flawed("leaks"):
             KEPT.append(body)

@@ -16,6 +16,7 @@ REQUESTS = "http_requests_total"
 LATENCY = "http_request_duration_seconds"
 REPORT = {"status": str, "drift_detected": bool, "n_observed": int, "window_size": int, "reference_size": int}
 FEATURE = {"drifted": bool, "score": float, "threshold": float, "method": str}
+LAG = 5
 NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
@@ -61,7 +62,8 @@ def test_requests_are_counted_by_status(service: kit.Service, rows: kit.Rows):
 
 @kit.needs("metrics_are_prometheus")
 def test_latency_histogram(service: kit.Service, rows: kit.Rows):
-    """http_request_duration_seconds is a histogram: cumulative buckets up to +Inf, a sum, and a count of requests."""
+    """http_request_duration_seconds is a histogram of seconds: buckets up to +Inf, a sum, and a count of requests."""
+    start, taken = time.monotonic(), total(service, f"{LATENCY}_sum")
     before = total(service, f"{LATENCY}_count")
     for _ in range(3):
         kit.predict(service, rows(1).fillna(1.0))
@@ -69,6 +71,10 @@ def test_latency_histogram(service: kit.Service, rows: kit.Rows):
     message = f"{LATENCY}_count must rise by at least 3 with 3 requests to /invocations"
     kit.expect(count >= before + 3, message, expected=f"at least {before + 3:g}", observed=count)
     kit.expect(total(service, f"{LATENCY}_sum") > 0, f"{LATENCY}_sum must rise with each request")
+    # One request after the other cannot have taken longer than all of it did. The margin is for a sum that lags behind.
+    taken, most = total(service, f"{LATENCY}_sum") - taken, LAG * (time.monotonic() - start)
+    message = f"{LATENCY}_sum rises by more than the time that passes; observe seconds, not milliseconds"
+    kit.expect(taken <= most, message, expected=f"at most {most:.3g}", observed=f"{taken:.3g}")
     for labels, buckets in histogram(service).items():
         edges, counts = zip(*sorted(buckets), strict=True)
         where = f"in the series {dict(labels)}" if labels else ""

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -26,11 +27,13 @@ def process() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         port = taken.getsockname()[1]
     environment = {**os.environ, "PORT": str(port), "MODEL_URI": MODEL.as_uri()}
     root = Path(__file__).parent.parent
-    with subprocess.Popen(COMMAND, env=environment, cwd=root) as process:
+    with subprocess.Popen(COMMAND, env=environment, cwd=root, start_new_session=True) as process:
         try:
             yield process, f"http://127.0.0.1:{port}"
         finally:
-            process.kill()
+            # With all that it started, if it has not ended already.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait(url: str, path: str) -> list[int]:
@@ -70,7 +73,7 @@ def test_sigterm_answers_what_is_in_flight(process: tuple[subprocess.Popen[bytes
     body = split(pd.concat([rows] * 5))
     with ThreadPoolExecutor(4) as callers:
         answers = [callers.submit(httpx.post, f"{url}/invocations", json=body, timeout=30) for _ in range(4)]
-        while "model_predictions_total 30000.0" not in httpx.get(f"{url}/metrics", timeout=30).text:
+        while "model_predictions_total 0.0" in httpx.get(f"{url}/metrics", timeout=30).text:
             time.sleep(0.01)
         running.send_signal(signal.SIGTERM)
         assert [len(answer.result().json()["predictions"]) for answer in answers] == [30_000] * 4
