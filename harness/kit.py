@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Broken", "Model", "NoAnswer", "Reply", "Rows", "Service", "eventually", "expect", "expect_equal", "metrics",
-    "needs", "ok", "predict", "predictions", "records", "split",
+    "needs", "ok", "predict", "predictions", "read", "readings", "records", "split",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -183,6 +184,17 @@ def ok(reply: Reply, what: str) -> Reply:
     return reply
 
 
+def read(service: Client, path: str) -> Reply:
+    """GET a path and close the connection: one that is kept would always meet the same worker of several."""
+    return service.request("GET", path, headers={"connection": "close"})
+
+
+def readings(once: Callable[[], T], count: int = 20) -> list[T]:
+    """What many readings give, several at a time: workers that share nothing disagree."""
+    with ThreadPoolExecutor(5) as callers:
+        return list(callers.map(lambda _: once(), range(count)))
+
+
 def metrics(service: Client, path: str = "/metrics") -> list[Sample]:
     """Everything that the service shows to Prometheus.
 
@@ -192,7 +204,7 @@ def metrics(service: Client, path: str = "/metrics") -> list[Sample]:
     from prometheus_client import parser
     from prometheus_client.openmetrics import parser as openmetrics
 
-    reply = ok(service.get(path), f"GET {path}")
+    reply = ok(read(service, path), f"GET {path}")
     newer = "openmetrics" in reply.headers.get("content-type", "")
     parse = openmetrics.text_string_to_metric_families if newer else parser.text_string_to_metric_families
     try:

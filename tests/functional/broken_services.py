@@ -196,6 +196,17 @@ class OneRegistryPerWorker(Honest):
         self.rows.inc(n if self.seen % 2 else 0)
 
 
+@costs("predictions_counter_counts_rows")
+class CounterOfOneWorkerInTwo(Honest):
+    turn = 0
+
+    def metrics(self) -> Response:
+        self.turn += 1
+        shown = super().metrics()
+        body = shown.body.replace(b"\nmodel_predictions_total ", b"\nmodel_predictions_total 1")
+        return Response(body, media_type=shown.headers["content-type"]) if self.turn % 2 else shown
+
+
 @costs("requests_are_counted_by_status")
 class NoStatusCounted(Honest):
     def count_request(self, path: str, status: int, seconds: float) -> None:
@@ -231,6 +242,14 @@ class ScoresAreText(Honest):
     def drift(self) -> Any:
         report = self.report()
         return {**report, "features": {n: {**f, "score": "low"} for n, f in report["features"].items()}}
+
+
+@costs("reading_drift_changes_nothing")
+class ReadingClears(Honest):
+    def drift(self) -> Any:
+        report = self.report()
+        self.seen = 0
+        return report
 
 
 @costs("reading_drift_changes_nothing")

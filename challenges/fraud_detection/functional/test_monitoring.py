@@ -44,6 +44,9 @@ def test_predictions_counter_counts_rows(service: kit.Service, rows: kit.Rows):
     found = kit.eventually(lambda: total(service, ROWS), lambda value: value == wanted)
     message = f"{ROWS} must rise by 40 after requests of 1, 7 and 32 rows; count rows, in one registry for all workers"
     kit.expect(found == wanted, message, expected=wanted, observed=found)
+    seen = set(kit.readings(lambda: total(service, ROWS)))
+    message = f"{ROWS} jumps when it is read again and again; keep the counters where all workers share them"
+    kit.expect(seen == {wanted}, message, expected=wanted, observed=sorted(seen))
 
 
 @kit.needs("metrics_are_prometheus")
@@ -102,7 +105,7 @@ def test_drift_report_shape(service: kit.Service, model: kit.Model, rows: kit.Ro
 
 
 @kit.needs("drift_report_shape")
-def test_reading_drift_changes_nothing(service: kit.Service):
+def test_reading_drift_changes_nothing(service: kit.Service, rows: kit.Rows):
     """Reading GET /monitoring/drift over and over changes nothing in it."""
 
     def read() -> dict[str, Any]:
@@ -112,10 +115,14 @@ def test_reading_drift_changes_nothing(service: kit.Service):
         time.sleep(0.2)
         return read() == report
 
+    for _ in range(2):
+        kit.predict(service, rows(500).fillna(1.0), seconds=30)
     first = kit.eventually(read, settled, seconds=5)
-    for _ in range(5):
-        message = "The drift report changes when it is read and nothing was scored; compute it from the window alone"
-        kit.expect_equal(read(), first, message)
+    message = "The drift report changes when it is read and nothing was scored; compute it from the window alone"
+    for report in kit.readings(read):
+        kit.expect_equal(report, first, message)
+    message = "n_observed is below the 1,000 rows that were just scored: reading the report must not start it anew"
+    kit.expect(first["n_observed"] >= 1000, message, expected="at least 1000", observed=first["n_observed"])
 
 
 @kit.needs("metrics_are_prometheus", "drift_report_shape")
@@ -162,7 +169,7 @@ def histogram(service: kit.Service) -> dict[tuple[tuple[str, str], ...], list[tu
 
 def drift(service: kit.Service) -> dict[str, Any]:
     """The drift report."""
-    report = kit.ok(service.get("/monitoring/drift"), "GET /monitoring/drift").json()
+    report = kit.ok(kit.read(service, "/monitoring/drift"), "GET /monitoring/drift").json()
     kit.expect(isinstance(report, dict), "GET /monitoring/drift must answer a JSON object", observed=report)
     return report
 
