@@ -28,7 +28,8 @@ demo: setup ## grade the reference submission and write its report
 	@$(BIN)/harness grade $(REFERENCE) --challenge fraud_detection --profile public --sandbox auto --trusted
 
 test: setup ## run the tests (those that need an engine are skipped where there is none)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
 lint: setup ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check .

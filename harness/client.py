@@ -15,6 +15,9 @@ from harness.errors import SubmissionError
 BODY_CAP = 8 * 1024 * 1024
 """Bytes of an answer that are read; a service that sends more is cut off and told so."""
 
+CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""What a connection that the other side has closed shows itself by."""
+
 
 class NoAnswer(SubmissionError):
     """The service refused, reset or outwaited a request."""
@@ -97,14 +100,43 @@ class Client:
     ) -> Reply:
         """Send one request and read its answer up to the cap and the deadline.
 
+        An open connection may be closed by the service just as it is used again: some servers close the one on which
+        they failed, right after the answer. Then the request is sent once more, on a new one (RFC 9112, 9.3.1).
+
         Raises:
             NoAnswer: no whole answer arrived in time, or the connection broke.
         """
-        limit = seconds or self.seconds
+        opened: list[str] = []
+        try:
+            return self._request(method, path, body, headers, seconds or self.seconds, opened=opened)
+        except NoAnswer as error:
+            if opened or not isinstance(error.__cause__, CLOSED):
+                raise
+        return self._request(method, path, body, headers, seconds or self.seconds, opened=opened)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        limit: float,
+        *,
+        opened: list[str],
+    ) -> Reply:
+        """One attempt; `opened` is told of each connection that was made for it."""
+
+        def note(event: str, _: object) -> None:
+            if event == "connection.connect_tcp.started":
+                opened.append(event)
+
         start = time.monotonic()
         deadline = start + limit
+        traced = {"trace": note}
         try:
-            with self._http.stream(method, path, content=body, headers=headers, timeout=limit) as answer:
+            with self._http.stream(
+                method, path, content=body, headers=headers, timeout=limit, extensions=traced
+            ) as answer:
                 chunks, size, truncated = [], 0, False
                 for chunk in answer.iter_bytes():
                     chunks.append(chunk)

@@ -35,6 +35,13 @@ def engine_there() -> bool:
     return available()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What measures the machine, or grades on it, runs with nothing else beside it."""
+    for item in items:
+        if item.path.parent.name == "load" or item.path.name in ("test_grade.py", "test_calibrate.py"):
+            item.add_marker("alone")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests that need an engine are skipped where there is none, unless the environment says that there must be one."""
     if item.get_closest_marker("engine") and not engine_there():

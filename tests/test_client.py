@@ -64,6 +64,35 @@ def test_silence_a_reset_and_garbage_are_no_answers():
         client.get("/")
 
 
+def test_a_connection_that_is_closed_after_an_answer_is_not_held_against_the_service():
+    """As uvicorn does after a failure: the client learns of it only by using the connection again."""
+    answer = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run():
+            for _ in range(3):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+                    connection.recv(1)  # the next request is on its way: close without an answer to it
+
+        threading.Thread(target=run, daemon=True).start()
+        with Client(f"http://127.0.0.1:{listener.getsockname()[1]}", seconds=1.0) as client:
+            assert [client.get("/").status for _ in range(3)] == [500] * 3
+
+
+def test_a_request_that_broke_on_a_new_connection_is_not_sent_again():
+    asked = []
+
+    def hang_up(connection):
+        asked.append(connection)
+
+    with service(hang_up) as client, pytest.raises(NoAnswer):
+        client.get("/")
+    assert len(asked) == 1
+
+
 def test_an_answer_that_is_not_json_says_how_it_starts():
     with service(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>")) as client:
         reply = client.get("/")

@@ -7,7 +7,7 @@ the whole process. To change anything takes a key that the service does not have
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ FOLDER = Path(__file__).with_name("tracking_server")
 PORT = 5000
 READY_SECONDS = 120.0
 LIMITS = Limits(memory_mb=1024, tmp_mb=256)
-SECONDS = 10.0
+SECONDS = 30.0
 """How long any one of its answers may take."""
 EXPERIMENT = "0"
 """The one that every tracking server has."""
@@ -36,6 +36,10 @@ TOO_BUSY = (
     "The registry answered nobody while your service ran, and answered at once when your service was halted ({error}). "
     "Ask it where the alias points every few seconds, and fetch files only when that changed."
 )
+
+
+class Silent(InfrastructureError):
+    """The registry gave no answer, or only that it could give none."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +98,27 @@ class Registry:
         if str(found) != version.number:
             raise InfrastructureError(f"the alias names version {found}, and we left it at {version.number}")
 
-    @contextmanager
-    def beside(self, service: Service) -> Iterator[None]:
-        """Find out whose fault it is if the registry fails inside the block: with the service halted, does it answer?
+    def beside(self, service: Service, act: Callable[[], None]) -> None:
+        """Do something with it while a service runs, and find out whose fault it is if it gives no answer.
 
         Raises:
-            SubmissionError: it does, so the service had kept it from answering.
-            InfrastructureError: it does not.
+            SubmissionError: it answers with the service halted, and again not with the service running.
+            InfrastructureError: it failed in any other way.
         """
         try:
-            yield
-        except InfrastructureError as error:
+            act()
+        except Silent as error:
             service.freeze(True)
             try:
                 self._ask("GET", f"{API}/registered-models/get?name={quote(self._model)}")
             finally:
                 service.freeze(False)
-            raise SubmissionError(TOO_BUSY.format(error=error)) from error
+            try:
+                act()
+            except Silent as again:
+                raise SubmissionError(TOO_BUSY.format(error=again)) from again
+            # A hiccup of this machine's; what it and the halt did to the requests cannot be told apart from a fault.
+            raise InfrastructureError(f"the registry did not answer for a while: {error}") from error
 
     def _ask(self, method: str, route: str, asked: dict[str, str] | None = None) -> dict[str, Any]:
         answer: dict[str, Any] = self._send(method, route, json=asked).json()
@@ -120,7 +128,9 @@ class Registry:
         try:
             answer = self._http.request(method, route, **request)
         except httpx.HTTPError as error:
-            raise InfrastructureError(f"the registry does not answer {route}: {type(error).__name__}") from error
+            raise Silent(f"the registry does not answer {route}: {type(error).__name__}") from error
+        if answer.status_code >= 500:
+            raise Silent(f"the registry answers {route} with {answer.status_code}: {answer.text[:200]}")
         if answer.status_code != 200:
             raise InfrastructureError(f"the registry answers {route} with {answer.status_code}: {answer.text[:200]}")
         return answer

@@ -73,8 +73,7 @@ class Rollout:
         traffic.wait(lambda: sum(not answer.problem for answer in traffic.answers()) >= MANY, seconds)
         answers = traffic.answers()
         if not any(answer.version == first.number for answer in answers):
-            with self._server.beside(self._service):
-                self._server.verify(first)
+            self._server.beside(self._service, lambda: self._server.verify(first))
             raise self._unlike(
                 f"The alias names version {first.number}, and the service says that it is ready, but it gave "
                 f"{instead(answers)}.",
@@ -83,11 +82,9 @@ class Rollout:
             )
 
     def _switch(self, traffic: Traffic, to: Version) -> Switch:
-        with self._server.beside(self._service):
-            self._server.point(to)
+        self._server.beside(self._service, lambda: self._server.point(to))
         switch = watch(traffic, to, time.monotonic(), self._stage.settings, lambda: self._service.state().running)
-        with self._server.beside(self._service):
-            self._server.verify(to)
+        self._server.beside(self._service, lambda: self._server.verify(to))
         if switch.seconds is not None:
             self._look(to)
         return switch

@@ -72,7 +72,7 @@ def concurrent_callers(target: Target, rows: pd.DataFrame) -> None:
     wrong = TOO_OFTEN if target.spent else strain.mixed_up(target.client, rows, callers)
     if not target.spent and not target.alive():
         target.bury("concurrent requests")
-    problem = f"With {callers} callers at once {wrong}. Let requests share no state."
+    problem = wrong if wrong == TOO_OFTEN else f"With {callers} callers at once {wrong}. Let requests share no state."
     message = problem if wrong else f"{callers} callers at once each get their own answers."
     target.stage.check("concurrent_callers_get_their_own_answers", not wrong, message)
 

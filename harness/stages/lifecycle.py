@@ -77,8 +77,7 @@ def _wait(stage: Stage[Settings], service: Service, server: Registry, version: V
         with stage.ledger.span("serving"):
             wait_ready(service, contract.ready_paths, contract.ready_seconds)
     except NotReady as error:
-        with server.beside(service):
-            server.verify(version)
+        server.beside(service, lambda: server.verify(version))
         stage.check(
             "follows_the_registry",
             False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ ROWS = 8
 HEALTH_ATTEMPTS = 3
 HEALTH_SECONDS = 10.0
 """At most, whatever time the image gives its health check."""
+LOG_SECONDS = 0.5
+"""Until what a service prints of a failure, often after its answer, can be read."""
 NOT_FOUND = (126, 127)
 """Exit codes of shells and engines for a program that cannot be run."""
 
@@ -73,6 +76,8 @@ def _file_system(stage: Stage[Settings], service: Service) -> None:
             payloads.predictions(client.post(payloads.INVOCATIONS, payloads.split(rows)), len(rows))
         except SubmissionError as error:
             problem = f"It starts on a read-only file system, but no prediction shows that it works there: {error}"
+    if problem:
+        time.sleep(LOG_SECONDS)
     path = start_failure.read_only(service.logs()) if problem else None
     if path is not None:
         problem = f"A request makes it write to its own file system, which is read-only{f': {path}' if path else ''}"
@@ -109,7 +114,8 @@ def _health_check(stage: Stage[Settings], service: Service) -> None:
         if code == 0:
             break
     how = "does not end in time" if code is None else f"exits with code {code}"
-    missing = " The program that it names is not in the image." if code in NOT_FOUND else ""
+    hidden = bool(code) and test[0] == "CMD-SHELL" and not _has(service, command[:-1], test[1])
+    missing = " The program that it names is not in the image." if hidden or code in NOT_FOUND else ""
     problem = f"The HEALTHCHECK {how} on a service that is ready.{missing} Try it with `docker exec`."
     stage.check(
         "healthcheck_passes",
@@ -117,3 +123,9 @@ def _health_check(stage: Stage[Settings], service: Service) -> None:
         "The image's own health check passes." if code == 0 else problem,
         observed=" ".join(command)[:300],
     )
+
+
+def _has(service: Service, shell: list[str], script: str) -> bool:
+    """Whether the first program of a script is in the image: behind `curl ... || exit 1` the exit code hides that."""
+    program = re.match(r"[\w./-]+", script)
+    return program is None or service.execute([*shell, f"command -v {program[0]}"], HEALTH_SECONDS) == 0

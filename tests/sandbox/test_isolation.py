@@ -74,6 +74,27 @@ def test_two_services_of_a_run_do_not_reach_each_other(sandbox, prober, probe):
         assert probe(CONNECT.format(addresses=[(address, 8080)])) == f"closed {address} 8080"
 
 
+def test_services_in_company_reach_each_other_and_nothing_else_reaches_them(sandbox, prober, probe, listening):
+    with (
+        sandbox.company() as network,
+        sandbox.start(prober, SMALL, Launch("one", network=network)) as one,
+        sandbox.start(prober, SMALL, Launch("other", network=network)) as other,
+    ):
+        for service in (one, other):
+            wait_ready(service, ["/"], 30)
+        address = other.url.removeprefix("http://").split(":")[0]
+        gateway = address.rpartition(".")[0] + ".1"
+        assert ask(one, CONNECT.format(addresses=[(address, 8080)])) == f"open {address} 8080"
+        assert probe(CONNECT.format(addresses=[(address, 8080)])) == f"closed {address} 8080"
+        assert "open" not in ask(one, CONNECT.format(addresses=[("1.1.1.1", 443), (gateway, listening)]))
+
+
+def test_company_leaves_no_network_behind(sandbox, engine):
+    with sandbox.company() as network:
+        assert engine.networks.list(names=[network])
+    assert not engine.networks.list(names=[network])
+
+
 def test_it_has_no_capabilities_and_can_gain_none(probe):
     status = dict(line.split(":\t", 1) for line in probe("print(open('/proc/self/status').read())").splitlines())
     assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}

@@ -38,6 +38,14 @@ def test_each_fault_costs_its_own_checks_and_no_others(judge, folder_of, engine_
     assert judge("startup", folder_of(submission), engine_sandbox, **PATIENT).failed == lost
 
 
+@pytest.mark.parametrize(("script", "told"), [("curl -f localhost:8080 || exit 1", True), ("test 1 = 2", False)])
+def test_a_health_check_whose_program_is_not_there_is_told_so(judge, folder_of, engine_sandbox, script, told):
+    submission = files(old="HEALTHCHECK CMD", new=f"HEALTHCHECK CMD {script}\n#")
+    check = judge("startup", folder_of(submission), engine_sandbox, **PATIENT).checks["healthcheck_passes"]
+    assert check.outcome == "failed"
+    assert ("The program that it names is not in the image" in check.message) is told
+
+
 def test_an_image_without_a_health_check_is_not_punished_twice(judge, folder_of, engine_sandbox):
     submission = files(old="HEALTHCHECK CMD", new="HEALTHCHECK NONE\n#")
     seen = judge("startup", folder_of(submission), engine_sandbox, **PATIENT)

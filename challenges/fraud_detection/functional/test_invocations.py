@@ -76,12 +76,13 @@ def test_large_batch(service: kit.Service, model: kit.Model, rows: kit.Rows):
 
 @kit.needs("single_row")
 def test_missing_values_are_imputed(service: kit.Service, model: kit.Model, rows: kit.Rows):
-    """A null in account_age_days or merchant_risk is left to the model's imputer, in a batch and in a single row."""
+    """A null in account_age_days or merchant_risk is left to the model's imputer, in any or all rows of a request."""
     for name in NULLABLE:
-        frame = complete(rows, 10)
-        frame[name] = np.nan
+        some = complete(rows, 10)
+        some.loc[::3, name] = np.nan
+        nothing_else = some.assign(**{name: np.nan})
         message = f"Rows with null in {name} do not get the model's predictions; pass nulls on to the model"
-        for part in (frame, frame.head(1)):
+        for part in (some, nothing_else, some.head(1)):
             for form in (kit.split, kit.records):
                 observed = kit.predict(service, part, form)
                 kit.expect_equal(observed, model.predict(part), message, tolerance=TOLERANCE)

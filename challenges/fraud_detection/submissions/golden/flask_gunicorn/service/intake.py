@@ -13,8 +13,9 @@ def read_body(request: Request, cap: int, seconds: float) -> bytes:
     """The whole body.
 
     Raises:
-        Refused: it is, or says that it will be, longer than `cap` bytes (413).
-        BadRequest: it broke off, or not a byte of it came for so many seconds.
+        Refused: it is, or says that it will be, longer than `cap` bytes (413), or not a byte of it came for so many
+            seconds (408).
+        BadRequest: it broke off.
     """
     refused = Refused(f"the body is longer than {cap} bytes", 413)
     if (request.content_length or 0) > cap:
@@ -24,8 +25,11 @@ def read_body(request: Request, cap: int, seconds: float) -> bytes:
         connection.settimeout(seconds)
     # Not by MAX_CONTENT_LENGTH: of a body whose length is not declared, Werkzeug then reads the start and keeps silent.
     body = bytearray()
-    while piece := request.stream.read(PIECE):
-        body += piece
-        if len(body) > cap:
-            raise refused
+    try:
+        while piece := request.stream.read(PIECE):
+            body += piece
+            if len(body) > cap:
+                raise refused
+    except TimeoutError as error:
+        raise Refused("the body took too long to arrive", 408) from error
     return bytes(body)
