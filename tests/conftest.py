@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -88,16 +89,51 @@ class TidySandbox(DockerSandbox):
 
 
 @pytest.fixture(scope="session")
-def engine_sandbox() -> Iterator[DockerSandbox]:
+def done_with(request: pytest.FixtureRequest) -> Callable[[set[str]], None]:
+    """Removes images, or lets the process do it that all workers report to: another worker may use the same ones."""
+
+    def done_with(images: set[str]) -> None:
+        if hasattr(request.config, "workeroutput"):
+            request.config.workeroutput.setdefault("images", []).extend(images)
+        else:
+            remove(images)
+
+    return done_with
+
+
+@pytest.fixture(scope="session")
+def engine_sandbox(done_with: Callable[[set[str]], None]) -> Iterator[DockerSandbox]:
     """The real sandbox, shared by all tests of stages. Images that were there before are left alone."""
     client = docker.from_env()
-    before = {image.id for image in client.images.list()}
+    before = {str(image.id) for image in client.images.list()}
+    client.close()
     with TidySandbox("tests-of-the-stages") as sandbox:
         yield sandbox
-    for digest in sandbox.made - before:
+    done_with(sandbox.made - before)
+
+
+IMAGES = pytest.StashKey[set[str]]()
+"""Images of the workers that have ended."""
+
+
+def remove(images: set[str]) -> None:
+    client = docker.from_env()
+    for image in images:
         with suppress(ImageNotFound):
-            client.images.remove(digest, force=True)
+            client.images.remove(image, force=True)
     client.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A worker of pytest-xdist has ended: keep the names of its images."""
+    images = getattr(node, "workeroutput", {}).get("images", [])
+    node.config.stash.setdefault(IMAGES, set()).update(images)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if images := session.config.stash.get(IMAGES, None):
+        remove(images)
 
 
 @dataclass

@@ -64,15 +64,14 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[docker.DockerClient]:
+def engine(done_with: Callable[[set[str]], None]) -> Iterator[docker.DockerClient]:
     """The SDK's client, for looking at what the sandbox did; removes the images of these tests at the end."""
     client = docker.from_env()
     before = {image.id for image in client.images.list()}
     yield client
-    for image in client.images.list(filters={"label": _build.LABEL}):
-        if image.id not in before and image.labels[_build.LABEL] in BUILT:
-            client.images.remove(image.id, force=True)
+    found = client.images.list(filters={"label": _build.LABEL})
     client.close()
+    done_with({one.id for one in found if one.labels[_build.LABEL] in BUILT} - before)
 
 
 BUILT: set[str] = set()
