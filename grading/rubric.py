@@ -145,9 +145,10 @@ class _MeasurementCriterion(_StageCriterion):
     def _score_result(self, result: StageResult) -> Score:
         found = result.measurement(self.measurement)
         if found is None:
-            unknown = [c for c in result.checks if c.name == self.measurement and c.outcome is Outcome.SKIPPED]
-            if unknown:
-                return self._score(None, f"Not assessed: {unknown[0].message}", stage=self.stage)
+            for check in (c for c in result.checks if c.name == self.measurement):
+                if check.outcome in (Outcome.SKIPPED, Outcome.ERROR):
+                    verb = "Not assessed" if check.outcome is Outcome.SKIPPED else "Undecided"
+                    return self._score(None, f"{verb}: {check.message}", stage=self.stage)
             return self._without_evidence(result, f"'{self.measurement}' was not measured")
         shown = f"{found.value:.4g} {found.unit}".removesuffix(" 1")
         if found.interval:

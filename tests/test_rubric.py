@@ -100,6 +100,15 @@ def test_a_number_that_was_not_measured_earns_nothing_unless_it_could_not_be_kno
     assert line(0, 1).score(evidence(("m", "skipped"))).points is None
 
 
+def test_a_number_that_the_machine_disturbed_leaves_the_criterion_undecided():
+    line = LineCriterion(
+        id="i", title="t", skill="serving", points=4, kind="line", stage="s", measurement="m", zero_at=0, full_at=1
+    )
+    score = line.score(evidence(("m", "error")))
+    assert score.points is None
+    assert score.rationale == "Undecided: m error"
+
+
 def test_a_line_may_rise_or_fall():
     def points(criterion, value):
         return criterion.score(evidence(measured=Measurement(name="m", value=value, unit="s"))).points

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from harness.stages import startup
@@ -18,6 +21,18 @@ def test_a_sound_service_passes_every_check_and_is_measured(judge, folder_of, en
     assert 0 < seen.measurements["cold_start"].value < 60
     assert seen.measurements["memory_mb"].value > 1
     assert "0.0.0.0:8080" in seen.checks["listens_on_all_interfaces"].observed
+
+
+def test_a_slow_start_on_a_busy_machine_is_nobodys_fault(judge, folder_of, engine_sandbox):
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            seen = judge("startup", folder_of(files()), engine_sandbox, quick_seconds=0.001)
+        finally:
+            other.kill()
+    assert seen.checks["cold_start"].outcome == "error"
+    assert "others used" in seen.checks["cold_start"].message
+    assert "cold_start" not in seen.measurements
+    assert seen.failed == set()
 
 
 FAULTS = {
