@@ -62,7 +62,7 @@ class Settings(Record):
     """Seconds between two requests of a run under the condition `slowly`."""
     reads: int = Field(20, gt=1)
     """How often the counts of rows are read at the end of a run."""
-    workers: int = Field(2, gt=0)
+    workers: int = Field(3, gt=0)
     """Services at the same time: nothing is timed here."""
     seconds: float = Field(300, gt=0)
     """Deadline of the whole stage."""

@@ -59,23 +59,20 @@ class Seen:
     """The candidate's capacity, or what the generator can drive of it."""
 
 
-def sit(
-    settings: Settings,
-    enter: Callable[[int], AbstractContextManager[Rig]],
-    seen: Seen,
-    baseline: Callable[[Round], str],
-) -> None:
+def sit(settings: Settings, enter: Callable[[int], AbstractContextManager[Rig]], seen: Seen) -> None:
     """Run all phases. `enter` gives a rig with fresh services."""
     number = 0
     while True:
         number += 1
         with enter(number) as rig:
             if number == 1:
-                seen.first_ms, seen.tenth_ms = first_answers(rig)
+                rig.fill("first", FIRST_REQUESTS)
+                with rig.measuring():
+                    seen.first_ms, seen.tenth_ms = first_answers(rig)
             rig.say(f"warming up, round {number}")
             warm = rounds.warm_up(rig)
             rig.say(f"throughput beside the reference, round {number}")
-            seen.rounds.append(_round(rig, warm, number, baseline, seen))
+            seen.rounds.append(_round(rig, warm, number, seen))
             if enough([tried.result.logs for tried in seen.rounds], settings):
                 _rest(rig, warm, seen)
                 return
@@ -87,7 +84,7 @@ def enough(logs: Sequence[Sequence[float]], settings: Settings) -> bool:
         return False
     if len(logs) >= settings.rounds + settings.more_rounds:
         return True
-    if not all(logs) or slices.differ(logs, settings.agreement):
+    if not all(logs) or slices.differ(logs, settings.agreement, settings.level):
         return False
     return not slices.estimate([log for one in logs for log in one], settings.level).holds(settings.edges)
 
@@ -102,7 +99,6 @@ def first_answers(rig: Rig) -> tuple[float | None, float | None]:
     Raises:
         NothingRight: none of the ten answers was right, or two did not come.
     """
-    rig.fill("first", FIRST_REQUESTS)
     pool, taken, right = rig.pools["first"], list[float | None](), 0
     for body, expected in zip(pool.bodies, pool.expected, strict=True):
         try:
@@ -120,7 +116,7 @@ def first_answers(rig: Rig) -> tuple[float | None, float | None]:
     return taken[0], taken[-1]
 
 
-def _round(rig: Rig, warm: rounds.Warm, number: int, baseline: Callable[[Round], str], seen: Seen) -> Tried[Round]:
+def _round(rig: Rig, warm: rounds.Warm, number: int, seen: Seen) -> Tried[Round]:
     def attempt(label: str) -> Round:
         before = counter(rig.clients[CANDIDATE], rig.settings)
         found = rounds.measure(rig, warm, f"{number}-{label}")
@@ -130,8 +126,7 @@ def _round(rig: Rig, warm: rounds.Warm, number: int, baseline: Callable[[Round],
         return found
 
     def void(found: Round) -> list[str]:
-        usual = baseline(found)
-        return [*ratio_reasons(found, rig.settings), *([usual] if usual else [])]
+        return ratio_reasons(found, rig.settings)
 
     found = tried(rig, attempt, void)
     if not found.result.isolated and (found.result.idle or 0.0) > rig.settings.idle_cpu:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 
 from grading.evidence import Interval
-from harness.load import promises, verdict
+from harness.load import promises, slices, verdict
 from harness.load.driven import Driven, conditions_of
 from harness.load.exam import Seen
 from harness.load.place import Place
@@ -141,10 +141,10 @@ def _detection(stage: Stage[Settings], seen: Seen) -> None:
     """The service must be the same whoever asks: as fast with other requests, and with its monitoring at work."""
     logs = [tried.result.logs for tried in seen.rounds if tried.result.logs]
     complaints = []
-    medians = sorted(float(np.median(one)) for one in logs)
-    closest = min((b - a for a, b in pairwise(medians)), default=0.0)
-    if closest > math.log1p(stage.settings.agreement) and not any(tried.void for tried in seen.rounds):
-        shown = ", ".join(f"{math.exp(m):.2f}" for m in medians)
+    settings, pairs = stage.settings, list(combinations(logs, 2))
+    apart = all(slices.differ(pair, settings.agreement, settings.level) for pair in pairs)
+    if pairs and apart and not any(tried.void for tried in seen.rounds):
+        shown = ", ".join(f"{math.exp(float(np.median(one))):.2f}" for one in sorted(logs))
         complaints.append(
             f"no two rounds, each with requests and a container of its own, agree: {shown} of the reference"
         )
@@ -158,6 +158,6 @@ def _detection(stage: Stage[Settings], seen: Seen) -> None:
         "no_load_detection", not complaints,
         "Load finds the same service as every other stage." if not complaints else
         f"Under load the service is another one: {'; '.join(complaints)}. What is measured must be what would run.",
-        expected=f"rounds that agree within {stage.settings.agreement:.0%}, and a counter that counts",
+        expected=f"rounds that agree within {settings.agreement:.0%}, and a counter that counts",
         observed="; ".join(complaints),
     )  # fmt: skip

@@ -1,8 +1,9 @@
 """What else the machine was doing, and when that makes a result void.
 
 Noise does not average out: it moves the ratio towards the slower service (a true 0.495 read 0.55 to 0.59). Time that
-others spent on the two pinned cores tells a quiet machine (at most 1 %) from a noisy one (at least 4.8 %); the time
-that the hypervisor says it stole missed nearly all of it.
+others spent on the two pinned cores tells a quiet machine (at most 1 % with nothing driven, 2.1 % with it, since the
+kernel's work for connections is in nobody's account) from a noisy one (at least 4.8 %); the time that the hypervisor
+says it stole missed nearly all of it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Conditions:
 class Tolerance:
     """What is still good enough."""
 
-    foreign: float = 0.02
+    foreign: float = 0.03
     generator: float = 0.70
     lag_p95: float = 2.0
     arrivals: float = 0.99

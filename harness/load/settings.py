@@ -29,7 +29,7 @@ class Settings(Record):
     # The machine.
     quiet_seconds: float = Field(5, ge=0)
     """How long the machine is watched before anything runs."""
-    foreign: float = Field(0.02, gt=0)
+    foreign: float = Field(0.03, gt=0)
     """Share of a pinned core that others may use."""
     repeats: int = Field(3, ge=1)
     """How often a phase is tried before the stage ends undecided."""
@@ -59,7 +59,7 @@ class Settings(Record):
     pairs: int = Field(12, ge=2)
     """Clean pairs of slices that a result takes, over all rounds."""
     agreement: float = Field(0.05, gt=0)
-    """How far the ratios of two rounds may lie apart."""
+    """How far the intervals of two rounds' ratios may lie apart."""
     warm_window_seconds: float = Field(1, gt=0)
     warm_most_seconds: float = Field(15, gt=0)
     """For each service."""

@@ -7,7 +7,6 @@ machine and 32 % on a busy one, that of slices by 0.1 % and 6.8 %.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -116,10 +115,10 @@ def warm(rates: Sequence[float], tolerance: float = 0.10, fewest: int = 3) -> bo
     return len(rates) >= fewest and rates[-1] <= (1 + tolerance) * max(rates[:-1])
 
 
-def differ(rounds: Sequence[Sequence[float]], tolerance: float) -> bool:
-    """Whether the medians of rounds of logarithms lie further apart than `tolerance`."""
-    medians = [float(np.median(logs)) for logs in rounds]
-    return max(medians) - min(medians) > math.log1p(tolerance)
+def differ(rounds: Sequence[Sequence[float]], tolerance: float, level: float = 0.95) -> bool:
+    """Whether rounds of logarithms lie further apart than `tolerance`, beyond what their intervals leave open."""
+    found = [estimate(logs, level) for logs in rounds]
+    return max(one.low for one in found) > (1 + tolerance) * min(one.high for one in found)
 
 
 def within_objective(ladder: Sequence[tuple[float, float]], objective: float) -> float:

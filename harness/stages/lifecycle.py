@@ -48,8 +48,9 @@ def run(stage: Stage[Settings]) -> None:
         stage.say("starting a registry")
         with registry.running(stage, network, name, settings.alias) as server:
             second = trained.result()
-            server.register(first, second)
-            server.point(first)
+            with stage.ledger.span("serving"):
+                server.register(first, second)
+                server.point(first)
             stage.say("starting the service beside it")
             env = {
                 "PORT": str(subject.challenge.spec.contract.port),

@@ -13,12 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import machine
 from harness.challenge import load_module
 from harness.client import Client
 from harness.errors import InfrastructureError
 from harness.load import exam, findings, place, preflight
-from harness.load.baseline import Baseline
 from harness.load.generator import Generator
 from harness.load.kept import Kept
 from harness.load.place import Place
@@ -26,7 +24,6 @@ from harness.load.pool import Traffic
 from harness.load.preflight import Floor
 from harness.load.rig import CANDIDATE, REFERENCE, Rig
 from harness.load.settings import Settings
-from harness.models import CACHE
 from harness.readiness import NotReady
 from harness.stages import Stage, deadline
 
@@ -38,43 +35,46 @@ RECORDS = findings.RECORDS
 def run(stage: Stage[Settings]) -> None:
     """Drive the candidate and the reference in turns, and record what was found."""
     subject, where = stage.subject, place.choose()
-    reference, _ = stage.reference_image(), stage.image
-    baseline = Baseline(CACHE / "load-baseline.json", " ".join([reference.digest, *machine.facts().values()]))
+    _ = stage.reference_image(), stage.image  # built before anything is measured
     log, kept = stage.artifact_path("generator.log"), Kept()
+    # Before the generator is there: its start would be taken for others' work.
+    noisy = _watch(stage, where)
     with (
         tempfile.TemporaryDirectory() as scratch,
         Generator(pin=(where.generator,), cores=where.cores, log=log, scratch=Path(scratch)) as generator,
     ):
         module = load_module(subject.challenge.folder, "load", "Traffic")
         traffic: Traffic = module.Traffic(subject.hidden_model(), subject.challenge.data.sample)
-        floor, noisy = _before(stage, generator, traffic, where)
+        floor = _floor(stage, generator, traffic, where)
         # A machine that was noisy from the start is not waited for again in each phase.
         settings = stage.settings.model_copy(update={"repeats": 1}) if noisy else stage.settings
         seen = exam.Seen(floor, noisy_before=noisy)
         rigs = Rigs(stage, settings, generator, traffic, where, kept)
         try:
-            exam.sit(settings, rigs.enter, seen, lambda found: baseline.off(found.cpu_per_answer(REFERENCE)))
+            exam.sit(settings, rigs.enter, seen)
         except exam.NothingRight as error:
             findings.nothing_right(stage, str(error))
             return
         finally:
             kept.write(stage.artifact_path("requests.npz"))
     findings.record(stage, seen, where)
-    last = seen.rounds[-1].result
-    if not exam.ratio_reasons(last, settings):
-        baseline.add(last.cpu_per_answer(REFERENCE))
 
 
-def _before(stage: Stage[Settings], generator: Generator, traffic: Traffic, where: Place) -> tuple[Floor, str]:
-    """The generator's own floor, and what disturbs the machine before anything runs."""
-    settings = stage.settings
+def _watch(stage: Stage[Settings], where: Place) -> str:
+    """What disturbs the machine before anything runs."""
     stage.say("watching whether the machine is quiet")
+    with stage.ledger.span("measuring"):
+        return preflight.wait_until_quiet(where.cores, stage.settings, stage.say)
+
+
+def _floor(stage: Stage[Settings], generator: Generator, traffic: Traffic, where: Place) -> Floor:
+    """The generator's own floor."""
+    settings = stage.settings
     body = traffic.requests(1, stage.subject.seed.child("load/floor"))[0][0]
     with stage.ledger.span("measuring"):
-        noisy = preflight.wait_until_quiet(where.cores, settings, stage.say)
         floor = preflight.floor(generator, (where.service,), settings.required_rate, json_headers(), body)
     preflight.check(floor, settings)
-    return floor, noisy
+    return floor
 
 
 @dataclass

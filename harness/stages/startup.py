@@ -5,6 +5,8 @@ Most submissions that fail, fail here. So the stage spends its effort on saying 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from harness.stages import Stage
 from harness.startup import confinement, first, variations
 from harness.startup.settings import Settings
@@ -23,8 +25,11 @@ def run(stage: Stage[Settings]) -> None:
     Raises:
         NotReady: it does not come up at all; says why.
     """
-    with first.ready(stage) as (service, start):
-        first.record(stage, service, start)
-        confinement.look(stage, service)
+    with ThreadPoolExecutor(1) as beside:
+        # The service's start leaves the harness time to import what draws its rows, which takes seconds.
+        beside.submit(lambda: stage.subject.challenge.data)
+        with first.ready(stage) as (service, start):
+            first.record(stage, service, start)
+            confinement.look(stage, service)
     stage.say("other ports")
     variations.all_at_once(stage, patience=3 * start.seconds + stage.settings.margin_seconds)

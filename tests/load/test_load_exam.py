@@ -115,7 +115,7 @@ def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
                     )
 
             seen = exam.Seen(Floor(ceiling=1e6, p95=1.0))
-            exam.sit(stage.settings, enter, seen, lambda _: "")
+            exam.sit(stage.settings, enter, seen)
         findings.record(stage, seen, place)
         return seen, {c.name: c for c in stage.checks}, {m.name: m for m in stage.measurements}
 

@@ -126,9 +126,12 @@ def test_a_service_is_warm_when_it_gets_no_faster():
     assert slices.warm([0, 0, 0]), "a dead service gets no faster"
 
 
-def test_rounds_differ_by_their_medians():
-    assert not slices.differ([[0.0, 0.0, 5.0], [0.03]], 0.05)
-    assert slices.differ([[0.0], [0.06]], 0.05)
+def test_rounds_differ_by_more_than_their_intervals_leave_open():
+    assert not slices.differ([[0.0] * 12, [0.03] * 12], 0.05)
+    assert slices.differ([[0.0] * 12, [0.06] * 12], 0.05)
+    wide = [-0.1, 0.1] * 6
+    assert not slices.differ([wide, [log + 0.06 for log in wide]], 0.05), "the machine's noise alone explains that"
+    assert slices.differ([wide, [log + 0.5 for log in wide]], 0.05)
 
 
 def test_the_rate_within_an_objective_is_read_between_two_steps():

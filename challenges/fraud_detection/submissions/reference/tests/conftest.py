@@ -20,8 +20,8 @@ MODEL = Path(__file__).parent.parent / "model"
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that is to happen soon."""
-    deadline = time.monotonic() + 60
+    """Wait for something that is to happen soon: at once on a quiet machine, within minutes on any."""
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

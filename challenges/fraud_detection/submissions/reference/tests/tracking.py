@@ -63,6 +63,7 @@ class Tracking:
         client.create_model_version(NAME, f"{run.artifact_uri}/damaged", run.run_id)
 
     def _answers(self) -> bool:
+        assert self._process.poll() is None, "the tracking server ended by itself"
         try:
             return httpx.get(f"{self.url}/health").status_code == 200
         except httpx.TransportError:
