@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from harness import listeners
+from harness.client import plain_http
 from harness.errors import SubmissionError
 from harness.inspection import start_failure
 from harness.sandbox import Service
 
 INTERVAL = 0.05
+LOOK = 0.5
+"""Seconds between two questions to the engine whether the service still runs: each costs it as much as ten answers."""
 SAID_CAP = 300
 """Bytes of an answer that is not ready that are shown."""
 BY_THE_ENGINE = "by the engine's own record"
@@ -46,13 +49,15 @@ def wait_ready(
     Raises:
         NotReady: the service ended, or the deadline passed; the first line of its message says why.
     """
-    start = time.monotonic()
-    with httpx.Client(base_url=service.url, timeout=2.0, trust_env=False) as http:
+    start = looked = time.monotonic()
+    with httpx.Client(base_url=service.url, timeout=2.0, trust_env=False, verify=plain_http()) as http:
         while (waited := time.monotonic() - start) < seconds:
             if not (last := obstacle(http, paths)):
                 return time.monotonic() - start
-            if not service.state().running:
-                raise NotReady(ended(service))
+            if time.monotonic() - looked >= LOOK:
+                looked = time.monotonic()
+                if not service.state().running:
+                    raise NotReady(ended(service))
             meanwhile(last)
             time.sleep(interval)
     why = _where(service, last)

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from harness import companion
+from harness.client import plain_http
 from harness.errors import InfrastructureError, SubmissionError
 from harness.sandbox import Limits, Service
 from harness.stages import Stage
@@ -145,6 +146,8 @@ def running(stage: Stage[Any], network: str, model: str, alias: str) -> Iterator
             stage, FOLDER, network=network, port=PORT, ready_path="/health", ready_seconds=READY_SECONDS,
             limits=LIMITS, env={"REGISTRY_KEY": key},
         ) as server,
-        httpx.Client(base_url=server.url, timeout=SECONDS, trust_env=False, headers={KEY_HEADER: key}) as http,
+        httpx.Client(
+            base_url=server.url, timeout=SECONDS, trust_env=False, headers={KEY_HEADER: key}, verify=plain_http()
+        ) as http,
     ):  # fmt: skip
         yield Registry(http, model, alias)

@@ -47,7 +47,7 @@ class Settings(Record):
     edges: tuple[float, ...] = ()
     """Ratios at which a grade changes: on which side of one a ratio lies is not decided before its whole interval lies
     there, or the rounds are used up."""
-    ratio_seconds: float = Field(15, gt=0)
+    ratio_seconds: float = Field(12, gt=0)
     """Of each round."""
     slice_seconds: float = Field(0.5, gt=0)
     slice_factor: float = Field(5, gt=0)
@@ -73,7 +73,7 @@ class Settings(Record):
     """...and how many looks there are at most."""
     ladder: tuple[float, ...] = (0.4, 0.85, 1.0)
     """Steps of the picture, as shares of a service's own capacity, beside the rates that the objective is judged at."""
-    ladder_seconds: float = Field(2, ge=0)
+    ladder_seconds: float = Field(1.5, ge=0)
     """Of each step; 0 for no ladder beyond the rates that the objective was judged at."""
     overload: float = Field(1.5, gt=1)
     """Rate of the overload, as a multiple of capacity..."""

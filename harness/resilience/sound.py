@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from harness.client import Client, NoAnswer, Reply
+from harness.client import Client, NoAnswer, Reply, plain_http
 from harness.errors import SubmissionError
 from harness.readiness import NOTHING_LISTENS, NotReady, wait_ready
 from harness.resilience.batches import Batch, Batches, send
@@ -50,7 +50,7 @@ def first_answers(stage: Stage[Settings], service: Service, batches: Batches) ->
     """
     contract, live = stage.subject.challenge.spec.contract, list[int]()
     callers = [batches.make(FEW) for _ in range(stage.settings.first_callers)]
-    with httpx.Client(base_url=service.url, timeout=2.0, trust_env=False) as http:
+    with httpx.Client(base_url=service.url, timeout=2.0, trust_env=False, verify=plain_http()) as http:
 
         def look(why: str) -> None:
             if why != NOTHING_LISTENS and (status := _status(http, stage.settings.live_path)):

@@ -150,6 +150,9 @@ class Service(Protocol):
     def freeze(self, frozen: bool) -> None:
         """Stop it from running, or let it go on."""
 
+    def move(self, cpuset: str) -> None:
+        """Let it run on these cores only, in a list such as `0-1,3` (cpuset(7))."""
+
     def restart(self) -> None:
         """Send SIGKILL, and start the same one again, as a platform does; `url` may be another one then."""
 

@@ -95,6 +95,11 @@ class PlainService:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
+    def move(self, cpuset: str) -> None:
+        """Let it run on these cores only."""
+        for pid in _processes.bearing(self._label):
+            _processes.pin(pid, cpuset)
+
     def restart(self) -> None:
         """Send SIGKILL to all of it, and start it again; its folder stays as it was, /tmp included."""
         self._end()

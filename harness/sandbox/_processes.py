@@ -39,6 +39,15 @@ def bearing(label: str) -> list[int]:
     return found
 
 
+def pin(pid: int, cpuset: str) -> None:
+    """Let a process, with all its threads, run on these cores only: a list such as `0-1,3` (cpuset(7), list format)."""
+    spans = (part.partition("-")[::2] for part in cpuset.split(","))
+    cores = {core for first, last in spans for core in range(int(first), int(last or first) + 1)}
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)
+
+
 def end(label: str) -> None:
     """End every process that bears this label."""
     for _ in range(ROUNDS):

@@ -143,6 +143,11 @@ class DockerService:
         with asking("freeze a service"), _unless_ended():
             (self._container.pause if frozen else self._container.unpause)()
 
+    def move(self, cpuset: str) -> None:
+        """Let it run on these cores only."""
+        with asking("move a service to other cores"), _unless_ended():
+            self._container.update(cpuset_cpus=cpuset)
+
     def _inspect(self) -> dict[str, Any]:
         with asking("inspect a service"):
             self._container.reload()

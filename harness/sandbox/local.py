@@ -6,7 +6,6 @@ comes from this sandbox is never final, and a submission has to be declared trus
 
 from __future__ import annotations
 
-import os
 import resource
 import secrets
 import shutil
@@ -191,13 +190,7 @@ def _confine(pid: int, cpuset: str) -> None:
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_CAP, FILE_CAP))
         if cpuset:
-            os.sched_setaffinity(pid, _cores(cpuset))
-
-
-def _cores(cpuset: str) -> set[int]:
-    """The cores that a list such as `0-1,3` names (cpuset(7), list format)."""
-    spans = (part.partition("-")[::2] for part in cpuset.split(","))
-    return {core for first, last in spans for core in range(int(first), int(last or first) + 1)}
+            _processes.pin(pid, cpuset)
 
 
 def _free_port() -> int:

@@ -8,10 +8,12 @@ no candidate has seen.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from harness.challenge import load_module
 from harness.client import Client
@@ -30,6 +32,7 @@ from harness.stages import Stage, deadline
 __all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
 NEEDS_SERVICE = True
 RECORDS = findings.RECORDS
+T = TypeVar("T")
 
 
 def run(stage: Stage[Settings]) -> None:
@@ -101,13 +104,16 @@ class Rigs:
         """
         stage, subject = self.stage, self.stage.subject
         core, model = str(self.where.service), subject.hidden_model()
-        with ExitStack() as stack:
+        # The reference starts on the generator's core, which has nothing to do yet, and then joins the candidate.
+        other, image = str(self.where.generator), stage.reference_image()
+        reference = stage.service(name=f"{REFERENCE}-{number}", image=image, model=model, cpuset=other)
+        candidate = stage.service(name=f"{CANDIDATE}-{number}", model=model, cpuset=core)
+        with _beside(reference) as entered, candidate as ours:
             try:
-                image, name = stage.reference_image(), f"{REFERENCE}-{number}"
-                theirs = stack.enter_context(stage.service(name=name, image=image, model=model, cpuset=core))
+                theirs = entered()
             except NotReady as error:
                 raise InfrastructureError(f"the reference submission did not come up: {error}") from error
-            ours = stack.enter_context(stage.service(name=f"{CANDIDATE}-{number}", model=model, cpuset=core))
+            theirs[0].move(core)
             yield Rig(
                 settings=self.settings,
                 generator=self.generator,
@@ -122,6 +128,18 @@ class Rigs:
                 say=stage.say,
                 keep=self.kept.add,
             )
+
+
+@contextmanager
+def _beside(context: AbstractContextManager[T]) -> Iterator[Callable[[], T]]:
+    """Enter a context in another thread; what is yielded waits for it, and gives what it gave or raises as it did."""
+    with ThreadPoolExecutor(1) as threads:
+        entering = threads.submit(context.__enter__)
+        try:
+            yield entering.result
+        finally:
+            if entering.exception() is None:
+                context.__exit__(None, None, None)
 
 
 def json_headers() -> dict[str, str]:

@@ -131,7 +131,7 @@ def test_a_quiet_round_is_not_void():
 @pytest.mark.parametrize(
     ("candidate", "reference", "said"),
     [
-        ({"good": 500}, {"good": 500, "busy": 0.9, "foreign": 0.03}, "others used 3.0% of the core of the services"),
+        ({"good": 500}, {"good": 500, "busy": 0.9, "foreign": 0.04}, "others used 4.0% of the core of the services"),
         ({"good": 500}, {"good": 500, "bad": 2}, "24 answers of the reference were wrong or missing"),
         ({"good": 500}, {"good": 500, "generator": 0.85}, "generator used 85%"),
     ],

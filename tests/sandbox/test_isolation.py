@@ -171,6 +171,8 @@ def test_it_keeps_to_the_cores_it_is_given(sandbox, prober):
     with sandbox.start(prober, SMALL, Launch(cpuset="1")) as service:
         wait_ready(service, ["/"], 30)
         assert ask(service, "import os; print(os.sched_getaffinity(0))") == "{1}"
+        service.move("0")
+        assert ask(service, "import os; print(os.sched_getaffinity(0))") == "{0}"
 
 
 def test_the_engine_says_that_every_limit_is_set(sandbox: DockerSandbox, prober: Image, engine: docker.DockerClient):

@@ -134,6 +134,17 @@ def test_a_frozen_service_does_not_answer_until_it_goes_on(sandbox, image):
         assert httpx.get(service.url, timeout=10, trust_env=False).status_code == 200
 
 
+def test_it_is_moved_to_other_cores_with_all_its_threads(sandbox, image):
+    affinities = (
+        "import os; print({core for t in os.listdir('/proc/self/task') for core in os.sched_getaffinity(int(t))})"
+    )
+    with sandbox.start(image, Limits(), Launch(cpuset="0-1")) as service:
+        wait_ready(service, ["/"], 30)
+        assert ask(service, affinities) == "{0, 1}"
+        service.move("1")
+        assert ask(service, affinities) == "{1}"
+
+
 def test_of_much_output_only_the_end_is_kept(sandbox, image):
     with sandbox.start(image, Limits(), Launch()) as service:
         wait_ready(service, ["/"], 30)
