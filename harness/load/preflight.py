@@ -16,6 +16,7 @@ from harness.load import clocks, slices
 from harness.load.generator import Generator, Requests
 from harness.load.plan import Order, Target, Window
 from harness.load.settings import Settings
+from harness.stages import deadline
 
 NULL = "null"
 CEILING_SECONDS = 1.0
@@ -45,14 +46,13 @@ def watch(cores: Sequence[int], seconds: float) -> float:
 
 
 def wait_until_quiet(cores: Sequence[int], settings: Settings, say: Callable[[str], None]) -> str:
-    """Watch the machine until it is quiet, as often as the settings allow; returns what still disturbs it."""
-    for number in range(1, settings.repeats + 1):
-        share = watch(cores, settings.quiet_seconds)
-        if share <= settings.foreign:
-            return ""
+    """Watch the machine until it is quiet, for as long as the settings allow; returns what still disturbs it."""
+    left = deadline(settings.repeats * (settings.quiet_seconds + settings.pause_seconds))
+    while (share := watch(cores, settings.quiet_seconds)) > settings.foreign and left():
+        # What the stage before has left to the engine is over within seconds.
         say(f"others use {share:.0%} of a core: waiting for quiet")
-        if number < settings.repeats:
-            time.sleep(settings.pause_seconds)
+    if share <= settings.foreign:
+        return ""
     return f"others used {share:.1%} of a core before anything ran, more than {settings.foreign:.0%}"
 
 

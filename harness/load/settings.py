@@ -27,7 +27,7 @@ class Settings(Record):
     """Rows of the large predictions that run while the health route is asked."""
 
     # The machine.
-    quiet_seconds: float = Field(5, ge=0)
+    quiet_seconds: float = Field(3, ge=0)
     """How long the machine is watched before anything runs."""
     foreign: float = Field(0.03, gt=0)
     """Share of a pinned core that others may use."""
@@ -87,7 +87,7 @@ class Settings(Record):
     shed: float = Field(0.95, gt=0, le=1)
     """Share of the requests of an overload that get a right answer, a 429 or a 503."""
     health_seconds: float = Field(3, gt=0)
-    same_pairs: int = Field(3, ge=0)
+    same_pairs: int = Field(2, ge=0)
     """Pairs of slices that compare unique requests with one and the same; 0 to leave that out."""
     first_answer_ms: float = Field(1000, gt=0)
     """The first answer after the service said that it was ready."""
