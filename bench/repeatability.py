@@ -58,6 +58,10 @@ def main() -> int:
     return int(wrong > 0)
 
 
+def silent(_stage: str, _doing: str) -> None:
+    """Each run is a line of its own; what it is doing goes unsaid."""
+
+
 def one(asked: argparse.Namespace, label: str) -> Report:
     """One grading."""
     with tempfile.TemporaryDirectory() as runs:
@@ -68,12 +72,13 @@ def one(asked: argparse.Namespace, label: str) -> Report:
             stages=tuple(asked.stage),
             runs=Path(runs),
         )
-        grading = pipeline.grade(order, lambda _stage, _doing: None)
-        try:
-            while True:
-                next(grading)
-        except StopIteration as end:
-            report = reports.rescore(end.value)
+        with pipeline.machine_to_ourselves(silent):
+            grading = pipeline.grade(order, silent)
+            try:
+                while True:
+                    next(grading)
+            except StopIteration as end:
+                report = reports.rescore(end.value)
     undecided = [score.criterion for score in report.scores if score.stage and score.points is None]
     points = f"{report.points:g} of {report.decided_points:g}"
     print(

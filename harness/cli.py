@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness import __version__
 from harness.errors import ChallengeError, HarnessError, InfrastructureError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 EXIT_BELOW, EXIT_USAGE, EXIT_VOID, EXIT_INTERRUPTED = 1, 2, 3, 130
 RUNS = click.option(

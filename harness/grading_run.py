@@ -63,7 +63,7 @@ def place(found: Challenge, profile: Profile) -> tuple[Callable[[str], Sandbox],
 
 def execute(order: pipeline.Order, progress: Progress, mlflow_uri: str | None) -> tuple[Path, Report, str]:
     """Carry an order out; returns the run folder, its report, and a warning if MLflow could not be told."""
-    with progress:
+    with progress, pipeline.machine_to_ourselves(progress.tell):
         grading = pipeline.grade(order, progress.tell)
         try:
             while True:

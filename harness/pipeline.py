@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -21,6 +23,9 @@ from harness.seeds import Seed
 from harness.stages import Stage, Subject
 from harness.submission import Submission, export
 from harness.verify import settings, stage_module
+
+WORK = models.CACHE / "work"
+"""What is graded is copied here first."""
 
 Listener = Callable[[str, str], None]
 """Told of progress: the stage, and what it is doing in a few words."""
@@ -40,15 +45,23 @@ class Order:
     """Makes the sandbox of a run, given the run's id."""
 
 
+@contextmanager
+def machine_to_ourselves(listen: Listener) -> Iterator[None]:
+    """Hold the machine's grading lock, and clear what gradings that were killed left in the cache."""
+    with machine.only_one(partial(listen, "waiting")):
+        shutil.rmtree(WORK, ignore_errors=True)
+        yield
+
+
 def grade(order: Order, listen: Listener) -> Generator[StageResult, None, Path]:
     """Run all stages in order and yield each result once it is on disk; returns the run folder.
 
     A stage that fails costs its checks, one of ours that breaks costs nothing: the next stage runs all the same, unless
-    there is no service to run it against.
+    there is no service to run it against. The caller holds the machine (`machine_to_ourselves`).
     """
-    with machine.only_one(partial(listen, "waiting")):
-        work = models.CACHE / "work"
-        shutil.rmtree(work, ignore_errors=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=WORK) as name:
+        work = Path(name)
         submission = export(order.path, work / "submission")
         run = _run(order, submission)
         with order.sandbox(run.id) as sandbox:
@@ -64,7 +77,6 @@ def grade(order: Order, listen: Listener) -> Generator[StageResult, None, Path]:
                     run = run.model_copy(update={"image_digest": image.digest})
                     runs.write_run(folder, run)
                 yield result
-        shutil.rmtree(work, ignore_errors=True)
     return folder
 
 

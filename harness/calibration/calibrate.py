@@ -11,11 +11,12 @@ from typing import Protocol
 from grading.calibration import formats
 from grading.calibration.matrix import columns, summarize
 from grading.calibration.records import Calibration, FlawedRow, GoldenRow
-from harness import grading_run, models, plugins
+from harness import grading_run, models, pipeline, plugins
 from harness import runs as run_folders
 from harness.calibration import known as known_submissions
-from harness.calibration.cases import Case, cases
-from harness.calibration.running import Bench, judge
+from harness.calibration.cases import cases
+from harness.calibration.running import Bench
+from harness.calibration.together import judged, seconds
 from harness.challenge import Challenge, Profile
 from harness.verify import verify
 
@@ -23,14 +24,11 @@ from harness.verify import verify
 class Watcher(Protocol):
     """Shows how a calibration gets on."""
 
-    def begins(self, expected: list[float]) -> None:
-        """It begins; these are the seconds that each known submission may take."""
+    def begins(self, expected: Mapping[str, float]) -> None:
+        """It begins; these are the seconds by which each known submission may lengthen it."""
 
-    def grades(self, case: Case) -> None:
-        """A known submission is next."""
-
-    def tell(self, stage: str, message: str) -> None:
-        """What its grading is doing."""
+    def tell(self, name: str, stage: str, message: str) -> None:
+        """What the grading of a known submission is doing."""
 
     def judged(self, row: FlawedRow | GoldenRow) -> None:
         """What became of it."""
@@ -61,15 +59,16 @@ def calibrate(
         chosen = cases(challenge, known, Path(home), names=names, stages=stages, goldens=goldens)
         sandbox, seed = grading_run.place(challenge, profile)
         bench = Bench(challenge, profile, runs, seed, sandbox, resume)
-        watcher.begins([case.expected_seconds(challenge, profile) for case in chosen])
-        rows = []
-        for case in chosen:
-            watcher.grades(case)
-            rows.append(judge(bench, case, watcher.tell))
-            watcher.judged(rows[-1])
+        watcher.begins({case.name: seconds(bench, case) for case in chosen})
+        found = {}
+        with pipeline.machine_to_ourselves(lambda stage, message: watcher.tell("", stage, message)):
+            for row in judged(bench, chosen, watcher.tell):
+                watcher.judged(row)
+                found[row.name] = row
+    rows = [found[case.name] for case in chosen]
     flawed = tuple(row for row in rows if isinstance(row, FlawedRow))
     golden = tuple(row for row in rows if isinstance(row, GoldenRow))
-    found = columns(flawed, golden, challenge.spec.rubric, known.named_criteria)
+    criteria = columns(flawed, golden, challenge.spec.rubric, known.named_criteria)
     return Calibration(
         challenge=challenge.id,
         challenge_version=challenge.spec.version,
@@ -77,10 +76,10 @@ def calibrate(
         title=challenge.spec.title,
         profile=profile,
         seconds=round(time.monotonic() - start, 1),
-        criteria=found,
+        criteria=criteria,
         flawed=flawed,
         goldens=golden,
-        summary=summarize(flawed, golden, found),
+        summary=summarize(flawed, golden, criteria),
     )
 
 

@@ -12,6 +12,7 @@ from harness.calibration.making import make
 from harness.challenge import Challenge, Profile
 from harness.errors import UsageError
 from harness.submission import export
+from harness.verify import stage_module
 
 BUILD_SECONDS = 2.0
 """What a grading takes beside its stages with a warm cache, for the progress display."""
@@ -36,6 +37,11 @@ class Case:
     def golden(self) -> bool:
         """Whether it must lose nothing."""
         return not self.base
+
+    @property
+    def timed(self) -> bool:
+        """Whether it has to be graded alone, since other work on the machine would show in what is found."""
+        return any(stage_module(stage).TIMED for stage in self.stages)
 
     def expected_seconds(self, challenge: Challenge, profile: Profile) -> float:
         """What it takes, if it takes what the reference does."""

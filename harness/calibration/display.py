@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.live import Live
@@ -11,7 +12,6 @@ from rich.spinner import Spinner
 
 from grading.calibration.findings import groups, word, wrong
 from grading.calibration.records import Calibration, FlawedRow, GoldenRow, Standing
-from harness.calibration.cases import Case
 
 HEARTBEAT = 30.0
 """Seconds between lines about the same submission where standard error is not a terminal."""
@@ -34,9 +34,8 @@ class Progress:
         self._spinner = Spinner("dots")
         self._live = Live(self._spinner, console=self._console, transient=True, refresh_per_second=8)
         self._start = self._spoke = time.monotonic()
-        self._expected: list[float] = []
-        self._done = 0
-        self._name = ""
+        self._expected: dict[str, float] = {}
+        self._left: dict[str, float] = {}
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
@@ -46,21 +45,16 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def begins(self, expected: list[float]) -> None:
-        """It begins; these are the seconds that each known submission may take."""
+    def begins(self, expected: Mapping[str, float]) -> None:
+        """It begins; these are the seconds by which each known submission may lengthen it."""
         self._start = time.monotonic()
-        self._expected = expected
-        total = sum(expected)
-        self._console.print(f"{len(expected)} known submissions, about {_minutes(total)} with a warm cache")
+        self._expected, self._left = dict(expected), dict(expected)
+        self._console.print(f"{len(expected)} known submissions, about {_minutes(sum(expected.values()))} all in all")
 
-    def grades(self, case: Case) -> None:
-        """A known submission is next."""
-        self._name = case.name
-
-    def tell(self, stage: str, message: str) -> None:
-        """What its grading is doing."""
+    def tell(self, name: str, stage: str, message: str) -> None:
+        """What the grading of a known submission is doing."""
         now = time.monotonic()
-        line = f"{self._clock()}  {self._name}: {stage}: {message}"
+        line = f"{self._clock()}  {name or 'all'}: {stage}: {message}"
         self._spinner.update(text=escape(line))
         if not self._console.is_terminal and now - self._spoke > HEARTBEAT:
             self._spoke = now
@@ -68,14 +62,14 @@ class Progress:
 
     def judged(self, row: FlawedRow | GoldenRow) -> None:
         """What became of it."""
-        self._done += 1
+        self._left.pop(row.name, None)
         self._spoke = time.monotonic()
         self._console.print(f"{escape(self._clock())}  {_line(row)}", soft_wrap=True)
 
     def _clock(self) -> str:
         elapsed = time.monotonic() - self._start
-        left = sum(self._expected[self._done :])
-        return f"[{self._done}/{len(self._expected)}, {_minutes(elapsed)} of about {_minutes(elapsed + left)}]"
+        left, done = sum(self._left.values()), len(self._expected) - len(self._left)
+        return f"[{done}/{len(self._expected)}, {_minutes(elapsed)} of about {_minutes(elapsed + left)}]"
 
 
 def matrix(calibration: Calibration) -> None:

@@ -1,4 +1,4 @@
-"""Grades known submissions one after the other and judges what became of each."""
+"""Grades a known submission and judges what became of it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 A stage module has a docstring (what it looks at), `Settings` (a pydantic model, checked when the challenge is loaded),
 `RECORDS` (globs over the names of the checks and measurements it may record, which rubrics are checked against; or a
 function `records(challenge)` where they depend on the challenge),
-`NEEDS_SERVICE` (whether it runs the submission) and `run(stage)`.
+`NEEDS_SERVICE` (whether it runs the submission), `TIMED` (whether what it finds depends on how busy the machine is) and
+`run(stage)`.
 """
 
 from __future__ import annotations

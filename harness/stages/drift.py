@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from harness.drift.arms import Run
     from harness.drift.monitor import HttpMonitor
 
-__all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
+__all__ = ["NEEDS_SERVICE", "RECORDS", "TIMED", "Settings", "run"]
 NEEDS_SERVICE = True
+TIMED = False
 RECORDS = (
     "pair_*",
     "attribution_*",

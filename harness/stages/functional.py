@@ -28,6 +28,7 @@ from harness.sandbox import Service
 from harness.stages import Stage
 
 NEEDS_SERVICE = True
+TIMED = False
 SURVIVES = "service_survives"
 ROOT = Path(__file__).resolve().parent.parent.parent
 GRACE = 60.0

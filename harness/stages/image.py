@@ -22,6 +22,7 @@ from harness.stages import Stage
 from harness.submission import Submission, digest
 
 NEEDS_SERVICE = False
+TIMED = False
 ROOT = ("", "root", "0")
 
 

@@ -19,8 +19,9 @@ from harness.readiness import NotReady, wait_ready
 from harness.sandbox import Service
 from harness.stages import Stage
 
-__all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
+__all__ = ["NEEDS_SERVICE", "RECORDS", "TIMED", "Settings", "run"]
 NEEDS_SERVICE = True
+TIMED = False
 RECORDS = (
     "follows_the_registry", "no_request_fails_during_rollout", "answers_are_the_version_they_name",
     "promotion_in_time", "rollback_in_time", "version_route_agrees", "model_info_agrees", "counters_go_on",

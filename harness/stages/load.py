@@ -29,8 +29,9 @@ from harness.load.settings import Settings
 from harness.readiness import NotReady
 from harness.stages import Stage, deadline
 
-__all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
+__all__ = ["NEEDS_SERVICE", "RECORDS", "TIMED", "Settings", "run"]
 NEEDS_SERVICE = True
+TIMED = True
 RECORDS = findings.RECORDS
 T = TypeVar("T")
 

@@ -16,6 +16,7 @@ from harness.inspection.dockerfile import Dockerfile, parse
 from harness.stages import Stage
 
 NEEDS_SERVICE = False
+TIMED = False
 TEMPLATE = Path(__file__).resolve().parents[2] / "candidate_template"
 
 

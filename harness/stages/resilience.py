@@ -19,8 +19,9 @@ from harness.resilience.sound import Pace
 from harness.sandbox import Service
 from harness.stages import Stage
 
-__all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
+__all__ = ["NEEDS_SERVICE", "RECORDS", "TIMED", "Settings", "run"]
 NEEDS_SERVICE = True
+TIMED = False
 RECORDS = (
     "not_ready_without_model", "not_ready_with_damaged_model", "not_ready_says_why", "live_before_ready",
     "ready_means_answering", "drops_no_request", "accepts_no_new_request", "stops_in_time", "exit_code", "restarts",

@@ -9,8 +9,9 @@ from harness.robustness.settings import Settings
 from harness.robustness.target import Target
 from harness.stages import Stage
 
-__all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
+__all__ = ["NEEDS_SERVICE", "RECORDS", "TIMED", "Settings", "run"]
 NEEDS_SERVICE = True
+TIMED = False
 RECORDS = (
     "empty_body", "broken_json", "not_an_object", "unknown_key", "missing_column", "text_in_numeric_column",
     "ragged_rows", "invalid_utf8", "wrong_content_type", "deep_nesting", "zero_rows", "oversized_body",

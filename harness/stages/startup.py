@@ -11,8 +11,9 @@ from harness.stages import Stage
 from harness.startup import confinement, first, variations
 from harness.startup.settings import Settings
 
-__all__ = ["NEEDS_SERVICE", "RECORDS", "Settings", "run"]
+__all__ = ["NEEDS_SERVICE", "RECORDS", "TIMED", "Settings", "run"]
 NEEDS_SERVICE = True
+TIMED = False
 RECORDS = (
     "becomes_ready", "honours_port", "port_default", "listens_on_all_interfaces", "runs_as_non_root",
     "writes_nothing_outside_tmp", "healthcheck_passes", "cold_start", "time_to_serving", "memory_mb",

@@ -1,0 +1,105 @@
+"""Grades known submissions several at a time where nothing is timed, each in a process of its own.
+
+A grading waits for most of its time: for a service to start, or to stop. Two at a time halve a calibration on two cores.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import connection
+from multiprocessing.queues import SimpleQueue
+from types import FrameType
+
+from grading.calibration.records import FlawedRow, GoldenRow
+from harness.calibration.cases import Case
+from harness.calibration.running import Bench, judge
+from harness.errors import InfrastructureError
+
+TOGETHER = 2
+LOOK = 0.25
+"""Seconds between two looks at what the processes say."""
+Tell = Callable[[str, str, str], None]
+"""Told of progress: the submission, its stage, and what that is doing."""
+
+
+def seconds(bench: Bench, case: Case) -> float:
+    """By how much a case lengthens the calibration, if it takes what the reference does."""
+    return case.expected_seconds(bench.challenge, bench.profile) / (1 if case.timed else TOGETHER)
+
+
+def judged(bench: Bench, cases: Sequence[Case], tell: Tell) -> Iterator[FlawedRow | GoldenRow]:
+    """Grade all cases and yield each row as soon as it is there: the timed ones last, one at a time."""
+    yield from _together(bench, [case for case in cases if not case.timed], tell)
+    for case in cases:
+        if case.timed:
+            yield judge(bench, case, partial(tell, case.name))
+
+
+def _together(bench: Bench, cases: Sequence[Case], tell: Tell) -> Iterator[FlawedRow | GoldenRow]:
+    if not cases:
+        return
+    context = multiprocessing.get_context("spawn")
+    said: SimpleQueue[tuple[str, str, str]] = context.SimpleQueue()
+    with ProcessPoolExecutor(TOGETHER, context, _Worker.begin, (said,)) as pool:
+        waiting: set[Future[FlawedRow | GoldenRow]] = {pool.submit(_Worker.judge, bench, case) for case in cases}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, LOOK, FIRST_COMPLETED)
+                while not said.empty():
+                    tell(*said.get())
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise InfrastructureError("a process that graded known submissions died") from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+class _Worker:
+    """What runs in the processes."""
+
+    said: SimpleQueue[tuple[str, str, str]]
+    working = ended = False
+
+    @classmethod
+    def begin(cls, said: SimpleQueue[tuple[str, str, str]]) -> None:
+        cls.said = said
+        # Ctrl-C reaches every process of a terminal; only the first one decides what it means.
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        signal.signal(signal.SIGTERM, cls._end)
+        threading.Thread(target=cls._watch, daemon=True).start()
+
+    @classmethod
+    def judge(cls, bench: Bench, case: Case) -> FlawedRow | GoldenRow:
+        if cls.ended:
+            raise KeyboardInterrupt
+        cls.working = True
+        try:
+            return judge(bench, case, lambda stage, message: cls.said.put((case.name, stage, message)))
+        finally:
+            cls.working = False
+
+    @classmethod
+    def _end(cls, _number: int, _frame: FrameType | None) -> None:
+        """End the grading at hand, which removes what it made, and begin no other."""
+        working, cls.working, cls.ended = cls.working, False, True
+        if working:
+            raise KeyboardInterrupt
+
+    @staticmethod
+    def _watch() -> None:
+        """Do not outlive the first process. What is left then is swept by the next grading, as after any death."""
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
