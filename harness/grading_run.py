@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,9 +64,12 @@ def place(found: Challenge, profile: Profile) -> tuple[Callable[[str], Sandbox],
 
 def execute(order: pipeline.Order, progress: Progress, mlflow_uri: str | None) -> tuple[Path, Report, str]:
     """Carry an order out; returns the run folder, its report, and a warning if MLflow could not be told."""
-    with progress, pipeline.machine_to_ourselves(progress.tell):
+    with ThreadPoolExecutor(1) as beside, progress, pipeline.machine_to_ourselves(progress.tell):
         grading = pipeline.grade(order, progress.tell)
         try:
+            progress.finished(next(grading))
+            # From here on, a grading mostly waits for services.
+            beside.submit(reports.prepare)
             while True:
                 progress.finished(next(grading))
         except StopIteration as end:

@@ -60,8 +60,8 @@ def grade(order: Order, listen: Listener) -> Generator[StageResult, None, Path]:
     there is no service to run it against. The caller holds the machine (`machine_to_ourselves`).
     """
     WORK.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=WORK) as name:
-        work = Path(name)
+    with tempfile.TemporaryDirectory(dir=WORK) as scratch:
+        work = Path(scratch)
         submission = export(order.path, work / "submission")
         run = _run(order, submission)
         with order.sandbox(run.id) as sandbox:

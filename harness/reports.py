@@ -37,6 +37,12 @@ def render(report: Report, name: str) -> str:
     return text
 
 
+def prepare() -> None:
+    """Import what draws the reports, which takes a second."""
+    for name in plugins.names(grading.formats):
+        getattr(plugins.load(grading.formats, name), "prepare", lambda: None)()
+
+
 def write_all(folder: Path) -> Report:
     """Rescore a run folder and write the report in every format beside its evidence."""
     report = rescore(folder)

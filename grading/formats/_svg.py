@@ -34,13 +34,19 @@ _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _SETTINGS_LOCK = threading.Lock()
 
 
+def prepare() -> None:
+    """Import matplotlib: it takes a second, which only a page with charts should cost."""
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+
 @contextmanager
 def settings() -> Iterator[None]:
     """Matplotlib's own defaults, whatever the user's configuration says, with text left as text.
 
     The SVG settings exist only as process-wide ones; they are put back at the end, and held by one thread at a time.
     """
-    import matplotlib  # here and not above: it takes a second, which only a page with charts should cost
+    import matplotlib  # here and not above: see `prepare`
 
     with _SETTINGS_LOCK, matplotlib.rc_context():
         matplotlib.rcdefaults()

@@ -12,13 +12,18 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from grading.formats import _text
+from grading.formats import _svg, _text
 from grading.formats._charts import Lines, charts
 from grading.formats._findings import lost, standing, unassessed, waiting
 from grading.report import Report
 
 SUFFIX = "html"
 TEMPLATES = PackageLoader("grading", "formats")
+
+
+def prepare() -> None:
+    """Import what is imported only when a page with charts is drawn."""
+    _svg.prepare()
 
 
 def render(report: Report) -> str:

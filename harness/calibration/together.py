@@ -1,6 +1,6 @@
 """Grades known submissions several at a time where nothing is timed, each in a process of its own.
 
-A grading waits for most of its time: for a service to start, or to stop. Two at a time halve a calibration on two cores.
+A grading waits for most of its time, for a service to start or to stop: two at a time nearly halve a calibration.
 """
 
 from __future__ import annotations
