@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from harness.client import Client
-from harness.load import exam, findings
+from harness.load import exam, findings, promises
 from harness.load.generator import Generator
 from harness.load.place import Place
 from harness.load.preflight import Floor
@@ -120,6 +120,12 @@ def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
         return seen, {c.name: c for c in stage.checks}, {m.name: m for m in stage.measurements}
 
     return examine
+
+
+def test_where_every_level_was_void_no_throughput_within_the_objective_is_claimed(stage_of, folder_of):
+    stage = stage_of("load", folder_of({"Dockerfile": "FROM scratch"}), **SHORT)
+    promises.ladder(stage, exam.Seen(Floor(ceiling=1e6, p95=1.0)))
+    assert stage.measurements == []
 
 
 def failed(checks: dict[str, Any]) -> set[str]:
