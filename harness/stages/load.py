@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -109,11 +109,12 @@ class Rigs:
         other, image = str(self.where.generator), stage.reference_image()
         reference = stage.service(name=f"{REFERENCE}-{number}", image=image, model=model, cpuset=other)
         candidate = stage.service(name=f"{CANDIDATE}-{number}", model=model, cpuset=core)
-        with _beside(reference) as entered, candidate as ours:
+        with _beside(candidate) as entered, ExitStack() as stack:
             try:
-                theirs = entered()
+                theirs = stack.enter_context(reference)
             except NotReady as error:
                 raise InfrastructureError(f"the reference submission did not come up: {error}") from error
+            ours = entered()
             theirs[0].move(core)
             yield Rig(
                 settings=self.settings,
