@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -158,7 +157,7 @@ def test_an_interrupt_leaves_nothing_behind_and_says_so(tmp_path):
             run = next((path.name for path in runs.glob("*")), "")
             time.sleep(0.1)
         assert containers(run)
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         _, said = process.communicate(timeout=60)
     finally:
         process.kill()
