@@ -142,7 +142,7 @@ def ratio_reasons(found: Round, settings: Settings) -> list[str]:
     Noise is judged by the reference's slices alone. Slices alternate, so that of others meets both; what shows in the
     candidate's only is its own doing, an engine kept busy by its logging for one: no way to have a run declared void.
     """
-    tolerance = Tolerance(foreign=settings.foreign, generator=CLOSED_LOOP_GENERATOR)
+    tolerance = _tolerance(settings, generator=CLOSED_LOOP_GENERATOR)
     found_reasons = reasons(conditions_of(found.reference), tolerance)
     bad = sum(int((~one.good).sum()) for one in found.reference)
     if bad:
@@ -151,6 +151,10 @@ def ratio_reasons(found: Round, settings: Settings) -> list[str]:
     if len(found.clean) < needed:
         found_reasons.append(f"{len(found.clean)} pairs of slices without a burst of other work, fewer than {needed}")
     return found_reasons
+
+
+def _tolerance(settings: Settings, **more: float) -> Tolerance:
+    return Tolerance(foreign=settings.foreign, foreign_generator=settings.foreign_generator, **more)
 
 
 def _rest(rig: Rig, warm: rounds.Warm, seen: Seen) -> None:
@@ -194,7 +198,7 @@ def _level(rig: Rig, label: str, rates: dict[Name, float], capacity: dict[Name, 
         if found.hopeless(CANDIDATE) and not found.hopeless(REFERENCE):
             return []
         windows = found.of(REFERENCE) or found.of(CANDIDATE)
-        tolerance = Tolerance(foreign=rig.settings.foreign)
+        tolerance = _tolerance(rig.settings)
         why = reasons(conditions_of(windows), tolerance)
         if found.verdict(REFERENCE) is Verdict.MISSED:
             why.append("the reference misses the objective too")
@@ -203,7 +207,11 @@ def _level(rig: Rig, label: str, rates: dict[Name, float], capacity: dict[Name, 
     # A queue that can only grow would still be worked off while the reference is driven.
     alone = rates[CANDIDATE] > capacity[CANDIDATE]
     return tried(
-        rig, lambda n: objective.level(rig, f"{label}-{n}", {CANDIDATE: rates[CANDIDATE]} if alone else rates), void
+        rig,
+        lambda n: objective.level(rig, f"{label}-{n}", {CANDIDATE: rates[CANDIDATE]} if alone else rates),
+        void,
+        # Requests of one window share what the machine does in that second, which the binomial rule knows nothing of.
+        lambda found: found.met(CANDIDATE) or found.hopeless(CANDIDATE),
     )
 
 

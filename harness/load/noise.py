@@ -46,6 +46,9 @@ class Tolerance:
     """What is still good enough."""
 
     foreign: float = 0.03
+    """On the core of the services."""
+    foreign_generator: float = 0.10
+    """On the generator's: what it does to requests, lag and arrivals tell better."""
     generator: float = 0.70
     lag_p95: float = 2.0
     arrivals: float = 0.99
@@ -88,9 +91,12 @@ def _services(windows: Sequence[Seen]) -> float | None:
 def reasons(seen: Conditions, tolerance: Tolerance) -> list[str]:
     """Why a result under these conditions is void; none if it is not."""
     found = []
-    for share, core in ((seen.foreign_service_core, "the services"), (seen.foreign_generator_core, "the generator")):
-        if share is not None and share > tolerance.foreign:
-            found.append(f"others used {share:.1%} of the core of {core}, more than {tolerance.foreign:.0%}")
+    for share, core, limit in (
+        (seen.foreign_service_core, "the services", tolerance.foreign),
+        (seen.foreign_generator_core, "the generator", tolerance.foreign_generator),
+    ):
+        if share is not None and share > limit:
+            found.append(f"others used {share:.1%} of the core of {core}, more than {limit:.0%}")
     if seen.generator > tolerance.generator:
         found.append(f"the generator used {seen.generator:.0%} of its core, more than {tolerance.generator:.0%}")
     if seen.lag_p95 > tolerance.lag_p95:

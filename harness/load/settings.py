@@ -30,7 +30,9 @@ class Settings(Record):
     quiet_seconds: float = Field(3, ge=0)
     """How long the machine is watched before anything runs."""
     foreign: float = Field(0.03, gt=0)
-    """Share of a pinned core that others may use."""
+    """Share of the services' core that others may use, and of both before anything runs."""
+    foreign_generator: float = Field(0.10, gt=0)
+    """Share of the generator's core that they may use: whether requests left in time is measured too."""
     repeats: int = Field(3, ge=1)
     """How often a phase is tried before the stage ends undecided."""
     pause_seconds: float = Field(5, ge=0)

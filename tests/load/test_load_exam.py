@@ -27,7 +27,7 @@ from harness.sandbox import State
 from harness.stages.load import json_headers
 
 SHORT = {
-    "foreign": 100.0, "burst": 100.0, "repeats": 1, "pause_seconds": 0, "quiet_seconds": 0,
+    "foreign": 100.0, "foreign_generator": 100.0, "burst": 100.0, "repeats": 1, "pause_seconds": 0, "quiet_seconds": 0,
     "required_rate": 40, "objective_ms": 500, "look_requests": 60, "looks": 1, "first_answer_ms": 400,
     "rounds": 1, "ratio_seconds": 3, "pairs": 4, "slice_seconds": 0.3, "same_pairs": 2,
     "warm_window_seconds": 0.2, "warm_most_seconds": 1, "ladder": (0.3, 0.8), "ladder_seconds": 0.5,

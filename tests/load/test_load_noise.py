@@ -65,7 +65,7 @@ QUIET = {"foreign_service_core": 0.01, "foreign_generator_core": 0.01, "generato
     [
         ({}, None),
         ({"foreign_service_core": 0.031}, "core of the services"),
-        ({"foreign_generator_core": 0.031}, "core of the generator"),
+        ({"foreign_generator_core": 0.11}, "core of the generator"),
         ({"generator": 0.71}, "generator used 71%"),
         ({"lag_p95": 2.1}, "2.1 ms late"),
         ({"arrivals": 0.989}, "98.9% of the requests"),

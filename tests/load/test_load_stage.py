@@ -16,10 +16,10 @@ from harness.verify import stage_module
 REFERENCE = HOME / "fraud_detection" / "submissions" / "reference"
 # The machine may be busy with other tests: noise voids nothing here, and is not waited for.
 SHORT = {
-    "foreign": 100.0, "burst": 100.0, "repeats": 1, "pause_seconds": 0, "quiet_seconds": 0, "objective_ms": 5000,
-    "first_answer_ms": 10_000, "required_rate": 10, "look_requests": 60, "looks": 1, "rounds": 1, "ratio_seconds": 5,
-    "pairs": 4, "warm_most_seconds": 3, "ladder": (0.5,), "ladder_seconds": 1, "overload_seconds": 2,
-    "health_seconds": 2, "same_pairs": 2,
+    "foreign": 100.0, "foreign_generator": 100.0, "burst": 100.0, "repeats": 1, "pause_seconds": 0, "quiet_seconds": 0,
+    "objective_ms": 5000, "first_answer_ms": 10_000, "required_rate": 10, "look_requests": 60, "looks": 1, "rounds": 1,
+    "ratio_seconds": 5, "pairs": 4, "warm_most_seconds": 3, "ladder": (0.5,), "ladder_seconds": 1,
+    "overload_seconds": 2, "health_seconds": 2, "same_pairs": 2,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ChallengeError, InfrastructureError
-from harness.load import pool, verdict
+from harness.load import exam, pool, verdict
 from harness.load.driven import Driven
 from harness.load.exam import enough, ratio_reasons
 from harness.load.generator import Requests
@@ -273,6 +273,14 @@ def test_requests_are_all_different_or_the_challenge_is_at_fault():
     assert len(set(made.bodies)) == len(made.expected) == 50
     with pytest.raises(ChallengeError, match="only 50 different requests"):
         pool.make(Traffic(), "p", 51, 1)
+
+
+@pytest.mark.parametrize(("second", "met"), [(level(0, 100), True), (level(50, 100), False)])
+def test_an_objective_that_is_missed_once_is_measured_again(monkeypatch, second, met):
+    left = iter([level(50, 100), second, level(0, 100)])
+    monkeypatch.setattr(exam.objective, "level", lambda *_: next(left))
+    found = exam._level(Patient(), "own", {CANDIDATE: 20.0}, {CANDIDATE: 40.0})
+    assert (found.result.met(CANDIDATE), found.void) == (met, ())
 
 
 def test_answers_are_held_against_the_request_they_belong_to():
