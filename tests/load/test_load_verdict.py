@@ -8,14 +8,12 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from harness.errors import ChallengeError, InfrastructureError
-from harness.load import exam, pool, verdict
+from harness.errors import InfrastructureError
+from harness.load import exam, verdict
 from harness.load.driven import Driven
 from harness.load.exam import enough, ratio_reasons
-from harness.load.generator import Requests
 from harness.load.objective import Level
 from harness.load.plan import Reading, Seen, Window
-from harness.load.pool import Pool
 from harness.load.rig import CANDIDATE, REFERENCE
 from harness.load.rounds import Round, Warm
 from harness.load.settings import Settings
@@ -258,47 +256,9 @@ def test_what_is_not_answered_rightly_is_late_and_hopeless_whatever_the_machine_
     assert math.isinf(failing.quantiles(CANDIDATE)[1])
 
 
-class Traffic:
-    path = "/"
-
-    def requests(self, count, seed, rows=1):
-        return [(b"%d" % (number % 50), number % 50) for number in range(count)]
-
-    def is_right(self, answer, expected):
-        return int(answer) == expected
-
-
-def test_requests_are_all_different_or_the_challenge_is_at_fault():
-    made = pool.make(Traffic(), "p", 50, 1)
-    assert len(set(made.bodies)) == len(made.expected) == 50
-    with pytest.raises(ChallengeError, match="only 50 different requests"):
-        pool.make(Traffic(), "p", 51, 1)
-
-
 @pytest.mark.parametrize(("second", "met"), [(level(0, 100), True), (level(50, 100), False)])
 def test_an_objective_that_is_missed_once_is_measured_again(monkeypatch, second, met):
     left = iter([level(50, 100), second, level(0, 100)])
     monkeypatch.setattr(exam.objective, "level", lambda *_: next(left))
     found = exam._level(Patient(), "own", {CANDIDATE: 20.0}, {CANDIDATE: 40.0})
     assert (found.result.met(CANDIDATE), found.void) == (met, ())
-
-
-def test_answers_are_held_against_the_request_they_belong_to():
-    pools = [Pool("p", (b"a", b"b"), (7, 8))]
-    answers = (b"7", b"8", b"7", b"8", b"not a number", b"8")
-    count = len(answers)
-    requests = Requests(
-        window=np.zeros(count, dtype=np.uint16),
-        number=np.array([0, 1, 2, 2, 0, 1], dtype=np.uint32),
-        intended=np.zeros(count),
-        sent=np.zeros(count),
-        done=np.ones(count),
-        status=np.array([200, 200, 200, 200, 200, 500], dtype=np.int16),
-        scored=np.ones(count, dtype=bool),
-        bodies=answers,
-        encodings=np.array([""] * count),
-        probes=np.empty((0, 4)),
-    )
-    judged = pool.judge(requests, pools, Traffic())
-    assert judged.good.tolist() == [True, True, True, False, False, False]
-    assert judged.wrong.tolist() == [False, False, False, True, True, False]
