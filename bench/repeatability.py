@@ -73,12 +73,7 @@ def one(asked: argparse.Namespace, label: str) -> Report:
             runs=Path(runs),
         )
         with pipeline.machine_to_ourselves(silent):
-            grading = pipeline.grade(order, silent)
-            try:
-                while True:
-                    next(grading)
-            except StopIteration as end:
-                report = reports.rescore(end.value)
+            report = reports.rescore(pipeline.run_through(order, silent))
     undecided = [score.criterion for score in report.scores if score.stage and score.points is None]
     points = f"{report.points:g} of {report.decided_points:g}"
     print(

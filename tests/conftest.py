@@ -17,7 +17,7 @@ from docker.errors import ImageNotFound
 from grading.evidence import Check, Measurement
 from harness.challenge import HOME, Challenge, Spec
 from harness.errors import InfrastructureError
-from harness.sandbox import Image, Limits, Sandbox
+from harness.sandbox import Image, Limits, Sandbox, _cgroup
 from harness.sandbox.docker import DockerSandbox, available
 from harness.seeds import published
 from harness.stages import Stage, Subject
@@ -44,11 +44,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests that need an engine are skipped where there is none, unless the environment says that there must be one."""
+    """Tests are skipped that need an engine, or root beside it, unless the environment says that both must be there."""
+    missing = ""
     if item.get_closest_marker("engine") and not engine_there():
-        if os.environ.get("HARNESS_REQUIRE_ENGINE"):
-            pytest.fail("HARNESS_REQUIRE_ENGINE is set, and no Docker engine answers", pytrace=False)
-        pytest.skip("no Docker engine answers")
+        missing = "no Docker engine answers"
+    elif item.get_closest_marker("limited_builds") and not _cgroup.possible():
+        missing = "limiting a build takes root beside the engine"
+    if missing and os.environ.get("HARNESS_REQUIRE_ENGINE"):
+        pytest.fail(f"HARNESS_REQUIRE_ENGINE is set, and {missing}", pytrace=False)
+    if missing:
+        pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,12 +71,7 @@ def judge(bench: Bench, case: Case, listen: Listener) -> FlawedRow | GoldenRow:
 
 def _grade(bench: Bench, case: Case, stages: tuple[str, ...], listen: Listener) -> Report:
     order = pipeline.Order(case.folder, bench.challenge, bench.profile, stages, bench.runs, bench.seed, bench.sandbox)
-    with closing(pipeline.grade(order, listen)) as grading:
-        while True:
-            try:
-                next(grading)
-            except StopIteration as end:
-                return reports.write_all(end.value)
+    return reports.write_all(pipeline.run_through(order, listen))
 
 
 def _merged(gradings: Sequence[Report]) -> dict[str, Score]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.sandbox import BuildFailed, _cgroup
+from harness.sandbox import BuildFailed
 
 from .conftest import BASE, SMALL
 
@@ -101,14 +101,14 @@ def test_a_build_that_eats_the_disk_is_stopped(build, make):
         build(make(f"{BASE}{eats}"), replace(SMALL, build_disk_mb=400))
 
 
-@pytest.mark.skipif(not _cgroup.possible(), reason="limiting a build takes root beside the engine")
+@pytest.mark.limited_builds
 def test_a_build_that_eats_memory_is_killed_and_told_so(build, make):
     eats = unique("python3 -c \"x = b'x' * (400 << 20)\"")
     with pytest.raises(BuildFailed, match=r"exit code 137: it was killed.*more than 200 MB"):
         build(make(f"{BASE}{eats}"), replace(SMALL, build_memory_mb=200))
 
 
-@pytest.mark.skipif(not _cgroup.possible(), reason="limiting a build takes root beside the engine")
+@pytest.mark.limited_builds
 def test_a_build_cannot_start_processes_without_end(build, make):
     forks = unique("for i in $(seq 100); do sleep 5 & done; wait")
     with pytest.raises(BuildFailed, match="fork"):
