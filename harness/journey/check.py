@@ -83,18 +83,20 @@ def show(check: Check, report: Report, folder: Path) -> None:
     """Print what a check came to: what loses points and why, what was not looked at, and what it says of a review."""
     console = Console(highlight=False)
     out = lost(report)
-    for score in (score for score in out if score.reached):
-        points = (score.points or 0.0) - score.max_points
-        console.print(f"[red]{points:+g}[/] of {score.max_points:g}  [bold]{escape(score.title)}[/]  [dim]{score.stage}[/]")
-        for line in score.rationale.splitlines()[:4]:
-            console.print(f"     {escape(line[:400])}", soft_wrap=True)
     unreached = [score for score in out if not score.reached]
     for why in dict.fromkeys(score.rationale for score in unreached):
         same = [score for score in unreached if score.rationale == why]
-        console.print(f"[red]-{sum(score.max_points for score in same):g}[/]  [bold]{len(same)} criteria[/]: {escape(why[:400])}")
+        points = sum(score.max_points for score in same)
+        console.print(f"[red]-{points:g}[/]  [bold]{len(same)} criteria[/]: {escape(why[:400])}", soft_wrap=True)
+    for score in (score for score in out if score.reached):
+        points = (score.points or 0.0) - score.max_points
+        shown = f"[red]{points:+g}[/] of {score.max_points:g}  [bold]{escape(score.title)}[/]  [dim]{score.stage}[/]"
+        console.print(shown, soft_wrap=True)
+        for line in score.rationale.splitlines()[:2]:
+            console.print(f"     {escape(line[:400])}", soft_wrap=True)
     stages = list(dict.fromkeys(score.stage for score in out if score.reached))
     if stages:
-        console.print(f"Once mended, repeat one stage: {', '.join(f'make check STAGE={name}' for name in stages[:3])}")
+        console.print(f"Once mended, repeat one stage: {', '.join(f'make check STAGE={name}' for name in stages[:3])}", soft_wrap=True)
     _undecided(console, check, report)
     console.print(
         f"[bold]{report.points:g} of the {report.decided_points:g} points that this check could decide[/] "
