@@ -99,7 +99,9 @@ class Challenge:
     def quick(self) -> Challenge:
         """This challenge, with the public profile narrowed to what `harness check` runs by default."""
         changes = self.spec.check.settings
-        public = {name: {**self.spec.public.get(name, {}), **changes.get(name, {})} for name in {*self.spec.public, *changes}}
+        public = {
+            name: {**self.spec.public.get(name, {}), **changes.get(name, {})} for name in {*self.spec.public, *changes}
+        }
         # What a narrowed stage takes is known to nobody.
         expected = {n: s for n, s in self.spec.expected_seconds.get("public", {}).items() if n not in changes}
         seconds = {**self.spec.expected_seconds, "public": expected}

@@ -32,18 +32,20 @@ HERE = click.argument("folder", type=FOLDER, default=Path(), metavar="[FOLDER]")
     metavar="WHERE",
     help="A folder, an intake (https://...), or a git remote (...git, ssh://, git+https://).",
 )
-@click.option("--public-key", default="", metavar="KEY", help="The key that signs receipts, as 'harness invite' shows it.")
+@click.option(
+    "--public-key", default="", metavar="KEY", help="The key that signs receipts, as 'harness invite' shows it."
+)
 @click.option("--template-url", default="", metavar="URL", help="Where the candidate can fetch later editions.")
 @click.option("--templates", type=FOLDER, metavar="FOLDER", help="Where editions of templates are kept.")
 def new(challenge_id: str, destination: Path, templates: Path | None, deliver_to: str, **answers: str) -> None:
     """Make a repository for one candidate in the folder DEST.
 
-    It holds the brief, the model, a service to start from, and the harness itself as a pinned wheel, so that `make check`
-    and `make submit` work in any clone of it, with Python, make and Docker. No solution is in it.
+    It holds the brief, the model, a service to start from, and the harness itself as a pinned wheel, so that
+    `make check` and `make submit` work in any clone of it, with Python, make and Docker. No solution is in it.
 
-    What it was made from is kept as a git repository (--templates), an edition for each change. `harness update` pulls a
-    later one in. To let candidates do that themselves, push that repository to where they can read it, and name the
-    address here (--template-url).
+    What it was made from is kept as a git repository (--templates), an edition for each change. `harness update`
+    pulls a later one in. To let candidates do that themselves, push that repository to where they can read it, and
+    name the address here (--template-url).
 
     \b
     Examples:
@@ -94,7 +96,7 @@ def update(ctx: click.Context, folder: Path) -> None:
 @SANDBOX
 @click.option("--runs", type=FOLDER, metavar="FOLDER", help="Where run folders go; .harness/runs unless given.")
 @click.pass_context
-def check(ctx: click.Context, folder: Path, stages: tuple[str, ...], **asked: Any) -> None:
+def check(ctx: click.Context, /, folder: Path, stages: tuple[str, ...], **asked: Any) -> None:
     """Show what a grading of this repository would find, with published inputs: what loses points, and why.
 
     This is the reviewers' own engine with its public profile. Unless more is asked for, it leaves out what takes long,
@@ -125,6 +127,8 @@ def check(ctx: click.Context, folder: Path, stages: tuple[str, ...], **asked: An
 @click.pass_context
 def submit(
     ctx: click.Context,
+    /,
+    *,
     folder: Path,
     to: str | None,
     bundle: Path | None,

@@ -11,12 +11,11 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from grading.evidence import Record
 from harness import receipts
-from harness.errors import UsageError
 from harness.receipts import HEX, Receipt
 
 
 class Acknowledgement(Record):
-    """That a bundle was put somewhere, by the clock of the machine that put it there. Proves nothing to anybody else."""
+    """That a bundle was put somewhere, by the clock of the machine that put it there. It proves nothing to others."""
 
     format: Literal["mlops-harness-acknowledgement/1"] = "mlops-harness-acknowledgement/1"
     candidate: str
@@ -26,8 +25,8 @@ class Acknowledgement(Record):
     delivered_to: str
     written_at: AwareDatetime
     note: str = (
-        "Written by the candidate's own machine and its clock, and signed by nobody: it shows what was put where. That it "
-        "was received, and when, only the company can say."
+        "Written by the candidate's own machine and its clock, and signed by nobody: it shows what was put where. "
+        "That it was received, and when, only the company can say."
     )
 
 

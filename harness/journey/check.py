@@ -10,8 +10,8 @@ from rich.markup import escape
 
 from grading.report import Report
 from grading.rubric import Score
-from harness import grading_run
 from harness import challenge as challenges
+from harness import grading_run
 from harness.challenge import Challenge
 from harness.errors import UsageError
 from harness.journey import invitation
@@ -21,10 +21,13 @@ from harness.submission import TOOLS
 from harness.verify import settings
 
 RELATION = (
-    "How this relates to the review: the same code runs there. Its rows, the order of its drift exam and its second model "
-    "come from a seed that you have not seen (here it is the published one), so what fits only these inputs fails there."
+    "How this relates to the review: the same code runs there. Its rows, the order of its drift exam and its second "
+    "model come from a seed that you have not seen (here it is the published one): what fits only these inputs fails "
+    "there."
 )
-ROUNDS = "It measures for longer, and it runs on another machine: figures of speed move, the ratio to the reference hardly."
+ROUNDS = (
+    "It measures for longer, and it runs on another machine: figures of speed move, the ratio to the reference hardly."
+)
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ def prepare(folder: Path, stages: tuple[str, ...], *, everything: bool, sandbox:
             raise
         raise UsageError(
             error.args[0],
-            "Start Docker, then try again; 'harness doctor' says what is missing. Without one, --sandbox local runs the "
-            "service as a plain process of yours, and leaves out what only a container shows.",
+            "Start Docker, then try again; 'harness doctor' says what is missing. Without one, --sandbox local runs "
+            "the service as a plain process of yours, and leaves out what only a container shows.",
         ) from error
     return Check(replace(order, challenge=whole.quick()) if quick else order, notes, whole, quick)
 
@@ -96,7 +99,10 @@ def show(check: Check, report: Report, folder: Path) -> None:
             console.print(f"     {escape(line[:400])}", soft_wrap=True)
     stages = list(dict.fromkeys(score.stage for score in out if score.reached))
     if stages:
-        console.print(f"Once mended, repeat one stage: {', '.join(f'make check STAGE={name}' for name in stages[:3])}", soft_wrap=True)
+        console.print(
+            f"Once mended, repeat one stage: {', '.join(f'make check STAGE={name}' for name in stages[:3])}",
+            soft_wrap=True,
+        )
     _undecided(console, check, report)
     console.print(
         f"[bold]{report.points:g} of the {report.decided_points:g} points that this check could decide[/] "
@@ -122,8 +128,6 @@ def _arms(check: Check) -> str:
     """How many changes of the drift exam ran, of those that a review runs."""
     if "drift" not in check.order.stages:
         return ""
-    ran, all_of_them = (
-        len(getattr(settings(challenge, "drift", profile), "arms", ()))
-        for challenge, profile in ((check.order.challenge, "public"), (check.whole, "review"))
-    )
+    here = settings(check.order.challenge, "drift", "public")
+    ran, all_of_them = (len(getattr(found, "arms", ())) for found in (here, settings(check.whole, "drift", "review")))
     return f"Its drift exam has {all_of_them} changes, of which {ran} ran here. " if ran < all_of_them else ""

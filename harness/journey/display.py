@@ -1,4 +1,4 @@
-"""What a candidate sees while handing in. What is asked and told goes to standard error, the receipt to standard output."""
+"""What a candidate sees while handing in: questions and progress on standard error, the receipt on standard output."""
 
 from __future__ import annotations
 
@@ -99,4 +99,6 @@ def verified(found: Receipt, *, key: bool, bundle: bool) -> None:
     if key:
         click.echo("  and it was signed with the key that you gave")
     else:
-        click.echo(f"  whose key {found.fingerprint} is, it cannot say: compare it with what the company publishes (--key)")
+        click.echo(
+            f"  whose key {found.fingerprint} is, it cannot say: compare it with what the company publishes (--key)"
+        )

@@ -35,9 +35,7 @@ def git(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> 
     return done.stdout.rstrip("\n")
 
 
-def run(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A git command that may fail.
 
     Raises:
@@ -80,6 +78,7 @@ def top(folder: Path) -> Path:
     done = run(folder, "rev-parse", "--show-toplevel")
     if done.returncode:
         raise UsageError(
-            f"{folder.resolve()} is not in a git repository", "What git tracks is what is handed in: 'git init' makes one."
+            f"{folder.resolve()} is not in a git repository",
+            "What git tracks is what is handed in: 'git init' makes one.",
         )
     return Path(done.stdout.rstrip("\n"))

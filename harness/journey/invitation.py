@@ -93,11 +93,13 @@ def moment(text: str) -> str:
     Raises:
         UsageError: it is no moment, or has no time zone.
     """
+    shown = "Write it like 2026-03-31T23:59:00+02:00."
     try:
-        if text and datetime.fromisoformat(text).tzinfo is None:
-            raise ValueError("it names no time zone")
+        found = datetime.fromisoformat(text) if text else None
     except ValueError as error:
-        raise UsageError(f"'{text}' is no deadline: {error}", "Write it like 2026-03-31T23:59:00+02:00.") from error
+        raise UsageError(f"'{text}' is no deadline: {error}", shown) from error
+    if found and found.tzinfo is None:
+        raise UsageError(f"the deadline '{text}' names no time zone", shown)
     return text
 
 

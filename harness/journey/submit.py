@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
 from pathlib import Path
 
 from harness import bundle as bundles
@@ -121,9 +120,7 @@ def check_proof(path: Path, key: str | None, bundle: Path | None) -> Receipt:
     if bundle is not None:
         _same_bundle(proof, bundle)
     if isinstance(proof, Acknowledgement):
-        raise UsageError(
-            f"{path} is an acknowledgement, which nobody signed: there is nothing to verify", proof.note
-        )
+        raise UsageError(f"{path} is an acknowledgement, which nobody signed: there is nothing to verify", proof.note)
     receipts.verify(proof, key)
     return proof
 

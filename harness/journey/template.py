@@ -58,7 +58,9 @@ def publish(challenge: Challenge, store: Path) -> Edition:
             compose(challenge, tree)
             return _commit(repository, tree)
     except OSError as error:
-        raise UsageError(f"templates cannot be kept in {store}: {error}", "Name another folder: --templates.") from error
+        raise UsageError(
+            f"templates cannot be kept in {store}: {error}", "Name another folder: --templates."
+        ) from error
 
 
 def compose(challenge: Challenge, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """The harness with a challenge's public part, as a wheel that a candidate's repository carries.
 
-Written by hand, because no build backend can be told to put a challenge's folder beside the packages and to leave most of
-it out; a wheel is a zip with three files more. The same source gives the same bytes, so that an edition of the template
-changes only when something in it did.
+Written by hand, because no build backend can be told to put a challenge's folder beside the packages and to leave most
+of it out; a wheel is a zip with a few files more. The same source gives the same bytes, so that an edition of the
+template changes only when something in it did.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.errors import UsageError
 ROOT = HOME.parent
 PACKAGES = ("harness", "grading")
 PUBLIC = ("challenge.toml", "brief.md", "data.py", "model.py", "load.py", "functional", "public")
-"""What a candidate gets of a challenge. A list of what is in, not of what is out: a new file of solutions stays at home."""
+"""What a candidate gets of a challenge. A list of what is in, not of what is out: new solutions stay at home."""
 TEMPLATE = ("README.md", "DECISIONS.md")
 """Of the candidate's template, what the repository stage compares documents with."""
 EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -10,6 +10,7 @@ from candidate import ANSWERS, FRAUD, git
 from harness.challenge import load
 from harness.journey import new
 
+
 @pytest.fixture(scope="session")
 def challenge():
     return load(FRAUD)

@@ -104,7 +104,7 @@ def test_on_a_terminal_it_asks(repository, answer, code):
         env={**os.environ, "PYTHONPATH": os.getcwd()},  # noqa: PTH109
     )  # fmt: skip
     os.write(parent, answer.encode())
-    out, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=60)
     os.close(parent), os.close(child)
     assert running.returncode == code, said
     assert "Hand this in to ../handed-in?" in said
@@ -171,10 +171,14 @@ def test_a_folder_gets_the_bundle_and_gives_an_acknowledgement_that_claims_no_mo
 
 
 def test_a_folder_that_has_it_already_is_left_as_it_is(repository):
+    def contents():
+        folder = repository.parent / "handed-in"
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
     harness(repository, *NOW)
-    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in (repository.parent / "handed-in").iterdir()}
+    before = contents()
     assert harness(repository, *NOW).returncode == 0
-    assert before == {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in (repository.parent / "handed-in").iterdir()}
+    assert contents() == before
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_bundle_where_it_was_packed(invite):
