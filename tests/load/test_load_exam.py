@@ -169,8 +169,8 @@ def test_without_a_reference_everything_but_the_ratio_is_measured_and_nothing_of
     assert not {"throughput_ratio", "cpu_ratio"} & set(measured)
     assert measured["throughput"].value > 0
     assert failed(checks) >= {"health_answers_under_load", "answers_correct_under_load"}
-    # The one beside it is late and wrong as well: of a real reference that would make void what was measured. What other
-    # work on this machine makes void is another matter.
+    # The one beside it is late and wrong as well: of a real reference that would make void what was measured. What
+    # other work on this machine makes void is another matter.
     for late in (checks["meets_objective_at_required_rate"], checks["meets_objective_at_70_percent"]):
         assert late.outcome != "passed"
         assert "reference" not in late.message
