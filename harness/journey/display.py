@@ -80,7 +80,7 @@ def proof(found: Receipt | Acknowledgement, path: Path) -> None:
     click.echo(f"{click.style('handed in', fg='green', bold=True)}; {name}: {path}")
     facts(found)
     if isinstance(found, Receipt):
-        click.echo(f"'harness receipt verify {path}' checks it, offline. Keep it.")
+        click.echo(f"'.harness/run receipt verify {path}' checks it, offline. Keep it.")
 
 
 def facts(found: Receipt | Acknowledgement) -> None:

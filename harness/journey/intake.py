@@ -26,7 +26,7 @@ NEXT = {
     401: "Check the token in .harness-token or HARNESS_TOKEN against your invitation.",
     403: "Ask those who invited you.",
     409: "Ask those who invited you.",
-    413: "See what is large: harness submit lists it. Data and environments do not belong in git.",
+    413: "See what is large: make submit lists it. Data and environments do not belong in git.",
 }
 
 

@@ -39,7 +39,7 @@ def render(challenge: Challenge, destination: Path, answers: dict[str, str], sto
         raise UsageError(f"{destination} cannot be made: {error}") from error
     git(destination, "init", "--quiet", "--initial-branch=main")
     git(destination, "add", "--all")
-    git(destination, "commit", "--quiet", "--message", f"Start: {challenge.spec.title}", env=AUTHOR)
+    git(destination, "commit", "--quiet", "--no-gpg-sign", "--message", f"Start: {challenge.spec.title}", env=AUTHOR)
     return edition
 
 

@@ -95,7 +95,7 @@ def hand_in(parcel: Parcel, invitation: Invitation, say: Say) -> tuple[Receipt |
         proof = delivery.deliver(parcel, invitation, say)
     except Undelivered as error:
         shown = parcel.bundle.relative_to(parcel.root) if parcel.bundle.is_relative_to(parcel.root) else parcel.bundle
-        later = "run it again" if invitation.deliver.kind == "git" else f"'harness submit --bundle {shown}'"
+        later = "run it again" if invitation.deliver.kind == "git" else f'make submit ARGS="--bundle {shown}"'
         raise Undelivered(
             f"{error.args[0]}\n  Nothing is lost: the bundle is kept at {shown}.",
             f"When {invitation.deliver.to} can be reached: {later}. Or send that file to those who invited you. "
@@ -104,9 +104,16 @@ def hand_in(parcel: Parcel, invitation: Invitation, say: Say) -> tuple[Receipt |
     if isinstance(proof, Acknowledgement) and (before := _signed(path, parcel)):
         # A remote's hook speaks once; pushing the same commit again brings no second receipt.
         return before, path
-    acknowledgement.write(proof, path)
     if isinstance(proof, Receipt):
-        receipts.verify(proof, invitation.public_key or None)
+        try:
+            receipts.verify(proof, invitation.public_key or None)
+        except UsageError as error:
+            doubtful = path.with_suffix(".unverified.json")
+            acknowledgement.write(proof, doubtful)
+            raise UsageError(
+                f"{error.args[0]}\n  It was delivered; what came back is kept at {doubtful}.", error.remedy
+            ) from error
+    acknowledgement.write(proof, path)
     return proof, path
 
 

@@ -92,7 +92,7 @@ def _commit(repository: Path, tree: Path) -> Edition:
     parent = ["-p", git(repository, "rev-parse", "main")] if last else []
     commit = git(tree, "commit-tree", content, *parent, "-m", f"Edition {tag}", env=env)
     git(repository, "update-ref", "refs/heads/main", commit)
-    git(repository, "tag", tag, commit)
+    git(repository, "update-ref", f"refs/tags/{tag}", commit)
     return Edition(repository, tag, new=True)
 
 

@@ -111,7 +111,7 @@ def test_offline_the_bundle_is_kept_and_can_be_delivered_later(intake, invite, t
     (bundle,) = (repository / ".harness" / "bundles").glob("*.tar")
     shown = bundle.relative_to(repository)
     assert f"kept at {shown}" in done.stderr
-    assert f"harness submit --bundle {shown}" in done.stderr
+    assert f'make submit ARGS="--bundle {shown}"' in done.stderr
     assert not list((repository / "receipts").glob("*.json"))
     # Later, with other work in the tree: what was packed is what is delivered.
     (repository / "service" / "app.py").write_text("broken")
@@ -164,6 +164,8 @@ def test_a_token_is_never_sent_unencrypted_to_another_machine(invite):
 
 def test_a_receipt_of_another_key_than_the_invitation_s_is_not_taken_for_the_company_s(intake, address, invite):
     other = receipts.public(Intake(intake.folder).key)
-    done = harness(invite("https", address, other), *NOW, HARNESS_TOKEN=TOKEN)
+    repository = invite("https", address, other)
+    done = harness(repository, *NOW, HARNESS_TOKEN=TOKEN)
     assert done.returncode == 2
     assert "signed with another key" in done.stderr
+    assert [path.name[12:] for path in repository.joinpath("receipts").glob("*.json")] == [".unverified.json"]

@@ -153,6 +153,13 @@ def test_a_bundle_holds_what_git_tracks_and_nothing_of_the_harness(repository, t
     assert manifest.submission == digest(tmp_path / "out" / "files")
 
 
+def test_what_is_handed_in_stays_so_where_the_check_after_it_cannot_run(repository):
+    done = harness(repository, "submit", "--yes", DOCKER_HOST="unix:///nonexistent/docker.sock")
+    assert done.returncode == 0, done.stderr
+    assert "It is handed in, but the check could not run: no Docker engine" in done.stderr
+    assert len(list((repository.parent / "handed-in").glob("*.tar"))) == 1
+
+
 # To a folder.
 
 
