@@ -70,8 +70,8 @@ def prepare(folder: Path, stages: tuple[str, ...], *, everything: bool, sandbox:
             raise
         raise UsageError(
             error.args[0],
-            "Start Docker, then try again; '.harness/run doctor' says what is missing. Without one, --sandbox local runs "
-            "the service as a plain process of yours, and leaves out what only a container shows.",
+            "Start Docker, then try again; '.harness/run doctor' says what is missing. Without one, --sandbox local "
+            "runs the service as a plain process of yours, and leaves out what only a container shows.",
         ) from error
     return Check(replace(order, challenge=whole.quick()) if quick else order, notes, whole, quick)
 
