@@ -46,6 +46,8 @@ engine: ## install and start a Docker engine (Debian), and get the base image
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-header --no-annotate \
 	  --no-emit-index-url pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --constraints requirements.lock pyproject.toml -o harness/journey/requirements.lock
 	cd $(REGISTRY) && $(abspath $(BIN))/uv pip compile --quiet --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.lock
 

@@ -6,7 +6,7 @@ import importlib.util
 import re
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +44,15 @@ class Contract(Record):
     """The contract's OpenAPI document, relative to the challenge."""
 
 
+class Quick(Record):
+    """What `harness check` runs unless it is asked for more: what can be said in under a minute."""
+
+    stages: tuple[str, ...] = ()
+    """In the order of the challenge's own; empty: all."""
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """What it changes in the public profile, by stage."""
+
+
 class Spec(Record):
     """challenge.toml."""
 
@@ -62,6 +71,7 @@ class Spec(Record):
     """Settings by stage; each stage checks its own."""
     public: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """What the public profile changes in them."""
+    check: Quick = Quick()
     expected_seconds: dict[Profile, dict[str, float]] = Field(default_factory=dict)
     """What each stage takes with the reference submission, for the progress display."""
     report: ReportSettings = ReportSettings()
@@ -85,6 +95,17 @@ class Challenge:
         """The settings of one stage under one profile, not yet checked by the stage."""
         changes = self.spec.public.get(stage, {}) if profile == "public" else {}
         return {**self.spec.stage.get(stage, {}), **changes}
+
+    def quick(self) -> Challenge:
+        """This challenge, with the public profile narrowed to what `harness check` runs by default."""
+        changes = self.spec.check.settings
+        public = {
+            name: {**self.spec.public.get(name, {}), **changes.get(name, {})} for name in {*self.spec.public, *changes}
+        }
+        # What a narrowed stage takes is known to nobody.
+        expected = {n: s for n, s in self.spec.expected_seconds.get("public", {}).items() if n not in changes}
+        seconds = {**self.spec.expected_seconds, "public": expected}
+        return replace(self, spec=self.spec.model_copy(update={"public": public, "expected_seconds": seconds}))
 
     @cached_property
     def data(self) -> ModuleType:

@@ -169,9 +169,11 @@ def _subject(order: Order, submission: Submission, sandbox: Sandbox, folder: Pat
     def image() -> Image:
         return sandbox.build(submission, limits, logs / "submission.log")
 
+    home = order.challenge.folder / "submissions" / "reference"
+
     @cache
     def reference() -> Image:
-        own = export(order.challenge.folder / "submissions" / "reference", work / "reference")
+        own = export(home, work / "reference")
         if own.digest == submission.digest:
             return image()
         try:
@@ -190,7 +192,7 @@ def _subject(order: Order, submission: Submission, sandbox: Sandbox, folder: Pat
         sandbox=sandbox,
         seed=order.seed,
         build=image,
-        reference=reference,
+        reference=reference if home.is_dir() else None,
         hidden_model=hidden_model,
         run_folder=folder,
     )

@@ -15,6 +15,9 @@ from harness.errors import UsageError
 # A submission's own .git/config is candidate code: these keys would make git run programs that it names.
 SAFE_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.directory=*")
 
+TOOLS = ".harness"
+"""The folder of a candidate's repository in which it carries the harness: no part of what is handed in."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -34,7 +37,8 @@ class Submission:
 def export(source: Path, destination: Path, *, cap_mb: int = 512) -> Submission:
     """Copy the tracked files of `source` into `destination`.
 
-    In a git repository the files are those git tracks, as they are in the working tree; elsewhere all of them.
+    In a git repository the files are those git tracks, as they are in the working tree; elsewhere all of them. The
+    harness that a candidate's repository carries is none of them.
 
     Raises:
         UsageError: `source` is not a folder, has no files to grade, or is larger than the cap.
@@ -43,7 +47,7 @@ def export(source: Path, destination: Path, *, cap_mb: int = 512) -> Submission:
         what = "is not a folder" if source.exists() else "does not exist"
         raise UsageError(f"the submission {source} {what}", "Give the folder that holds the Dockerfile.")
     source = source.resolve()
-    names = _tracked(source)
+    names = [name for name in _tracked(source) if not name.startswith(f"{TOOLS}/")]
     if not names:
         raise UsageError(f"{source} has no files that git tracks", "Commit the submission first, or copy it elsewhere.")
     left_out, size = [], 0

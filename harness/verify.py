@@ -42,12 +42,16 @@ def verify(challenge: Challenge) -> None:
     path = challenge.folder / "challenge.toml"
     spec = challenge.spec
     there = plugins.names(stages)
-    for name in (*spec.stages, *spec.stage, *spec.public):
+    for name in (*spec.stages, *spec.stage, *spec.public, *spec.check.settings):
         if name not in there:
             raise ChallengeError(f"{path}: there is no stage '{name}'; there are: {', '.join(there)}")
+    for name in spec.check.stages:
+        if name not in spec.stages:
+            raise ChallengeError(f"{path}: 'check' names the stage '{name}', which does not run")
     for name in spec.stages:
         for profile in ("review", "public"):
             settings(challenge, name, profile)
+        settings(challenge.quick(), name, "public")
     for criterion in spec.rubric.criteria:
         if not isinstance(criterion, ManualCriterion):
             _has_evidence(challenge, criterion)

@@ -104,9 +104,16 @@ def test_known_submissions_import_nothing_of_ours():
 
 def test_only_sandboxes_and_stages_touch_the_engine():
     paths = [p for p in sources("harness") if not module_name(p).startswith(REACHES_OUT)]
-    # The doctor examines the engine; a submission's files are listed by git, a known one's patch is applied by it.
-    allowed = {"harness.doctor", "harness.submission", "harness.calibration.making"}
+    # The doctor examines the engine; a submission's files are listed by git, a known one's patch is applied by it, and
+    # a candidate's repository is made and pushed by it.
+    allowed = {"harness.doctor", "harness.submission", "harness.calibration.making", "harness.journey.git"}
     assert [o for o in offenders(paths, "docker", "subprocess") if o.split()[0] not in allowed] == []
+
+
+def test_grading_knows_nothing_of_the_candidate_s_journey():
+    own = ("harness.journey", "harness.cli_journey", "harness.__main__")
+    paths = [p for p in sources("harness") if not module_name(p).startswith(own)]
+    assert offenders(paths, "harness.journey", "harness.cli_journey") == []
 
 
 def test_challenges_are_loaded_by_path_never_by_import():

@@ -20,7 +20,24 @@ def harness(*arguments, cwd=ROOT, **env):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["grade"], ["rescore"], ["report"], ["review"], ["doctor"], ["clean"], ["challenge", "validate"]]
+    "command",
+    [
+        [],
+        ["grade"],
+        ["rescore"],
+        ["report"],
+        ["review"],
+        ["doctor"],
+        ["clean"],
+        ["challenge", "validate"],
+        ["new"],
+        ["update"],
+        ["check"],
+        ["submit"],
+        ["receipt"],
+        ["receipt", "show"],
+        ["receipt", "verify"],
+    ],
 )
 def test_every_command_teaches(command):
     answer = harness(*command, "--help")

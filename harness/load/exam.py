@@ -126,7 +126,7 @@ def _round(rig: Rig, warm: rounds.Warm, number: int, seen: Seen) -> Tried[Round]
         return found
 
     def void(found: Round) -> list[str]:
-        return ratio_reasons(found, rig.settings)
+        return ratio_reasons(found, rig.settings, alone=rig.alone)
 
     found = tried(rig, attempt, void)
     if not found.result.isolated and (found.result.idle or 0.0) > rig.settings.idle_cpu:
@@ -136,7 +136,7 @@ def _round(rig: Rig, warm: rounds.Warm, number: int, seen: Seen) -> Tried[Round]
     return found
 
 
-def ratio_reasons(found: Round, settings: Settings) -> list[str]:
+def ratio_reasons(found: Round, settings: Settings, *, alone: bool = False) -> list[str]:
     """Why a round is void.
 
     Noise is judged by the reference's slices alone. Slices alternate, so that of others meets both; what shows in the
@@ -145,7 +145,7 @@ def ratio_reasons(found: Round, settings: Settings) -> list[str]:
     tolerance = _tolerance(settings, generator=CLOSED_LOOP_GENERATOR)
     found_reasons = reasons(conditions_of(found.reference), tolerance)
     bad = sum(int((~one.good).sum()) for one in found.reference)
-    if bad:
+    if bad and not alone:
         found_reasons.append(f"{bad} answers of the reference were wrong or missing")
     needed = -(-settings.pairs // settings.rounds)
     if len(found.clean) < needed:
@@ -200,7 +200,7 @@ def _level(rig: Rig, label: str, rates: dict[Name, float], capacity: dict[Name, 
         windows = found.of(REFERENCE) or found.of(CANDIDATE)
         tolerance = _tolerance(rig.settings)
         why = reasons(conditions_of(windows), tolerance)
-        if found.verdict(REFERENCE) is Verdict.MISSED:
+        if found.verdict(REFERENCE) is Verdict.MISSED and not rig.alone:
             why.append("the reference misses the objective too")
         return why
 

@@ -13,6 +13,7 @@ from harness.load.driven import Driven, conditions_of
 from harness.load.exam import Seen
 from harness.load.place import Place
 from harness.load.rig import CANDIDATE, NAMES
+from harness.load.rounds import Round
 from harness.load.settings import Settings
 from harness.load.slices import Estimate
 from harness.stages import Stage
@@ -29,6 +30,10 @@ CHECKS = RECORDS[:8]
 CHECKED = 200
 """Answers that have to be right before answers count as right under load."""
 COUNTER_TOLERANCE = 0.01
+ALONE = (
+    "The reference submission is a solution, so it is not in this copy of the harness: the throughput beside it is "
+    "measured in the review. What yours gets done on this machine stands under the measurements."
+)
 
 
 def record(stage: Stage[Settings], seen: Seen, place: Place) -> None:
@@ -89,8 +94,12 @@ def _first(stage: Stage[Settings], seen: Seen) -> None:
 
 
 def _ratio(stage: Stage[Settings], seen: Seen, place: Place) -> None:
-    found = verdict.ratio(seen.rounds, stage.settings, one_core=place.shared)
     results = [tried.result for tried in seen.rounds]
+    if stage.subject.reference is None:
+        _speed(stage, results)
+        stage.not_assessed("throughput_ratio", ALONE)
+        return
+    found = verdict.ratio(seen.rounds, stage.settings, one_core=place.shared)
     wrong = sum(int(window.wrong.sum()) for window in _candidate(seen))
     if wrong:
         note = f"{wrong} wrong answers under load: no points for speed. It was {found.throughput.value:.3g} otherwise."
@@ -100,13 +109,17 @@ def _ratio(stage: Stage[Settings], seen: Seen, place: Place) -> None:
         stage.measure("throughput_ratio", found.throughput.value, "1", interval=_interval(found.throughput), note=note)
     if found.cpu:
         stage.measure("cpu_ratio", found.cpu.value, "1", interval=_interval(found.cpu))
+    _speed(stage, results)
+    if seen.same is not None:
+        stage.measure("same_ratio", seen.same, "1", note="one request over and over, beside unique ones; earns nothing")
+
+
+def _speed(stage: Stage[Settings], results: list[Round]) -> None:
     costs = [cost for one in results if (cost := one.cpu_per_answer(CANDIDATE)) is not None]
     if costs:
         stage.measure("cpu_seconds_per_prediction", float(np.median(costs)), "s")
     rates = [one.rate(CANDIDATE) for one in results]
     stage.measure("throughput", float(np.median(rates)), "1/s", note=f"closed loop, {stage.settings.users} users")
-    if seen.same is not None:
-        stage.measure("same_ratio", seen.same, "1", note="one request over and over, beside unique ones; earns nothing")
 
 
 def _interval(estimate: Estimate) -> Interval:

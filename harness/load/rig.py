@@ -46,6 +46,9 @@ class Rig:
     keep: Callable[[str, list[Driven]], None] = lambda _name, _windows: None
     """Keeps what was driven beside the evidence."""
     pools: dict[str, Pool] = field(default_factory=dict)
+    alone: bool = False
+    """Whether there is no reference here, and the candidate's own image stands in for it: its answers and its latency
+    excuse nothing, and the ratio says nothing."""
     isolate: bool = False
     """Freeze the service that is not driven, so that nothing it does can disturb the other."""
 

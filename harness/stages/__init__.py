@@ -57,8 +57,9 @@ class Subject:
     seed: Seed
     build: Callable[[], Image]
     """Builds the submission's image. Raises `BuildFailed`. Stages ask for `image`, which calls it once."""
-    reference: Callable[[], Image]
-    """Builds (once) and gives the reference submission's image. Raises `InfrastructureError` if that fails."""
+    reference: Callable[[], Image] | None
+    """Builds (once) and gives the reference submission's image. Raises `InfrastructureError` if that fails. None in a
+    candidate's copy of the harness, which does not hold it."""
     hidden_model: Callable[[], Path]
     """Trains (once) and gives an MLflow model that no candidate has seen, of the published model's signature."""
     run_folder: Path
@@ -111,7 +112,13 @@ class Stage(Generic[SettingsT]):
         return image
 
     def reference_image(self) -> Image:
-        """The reference submission's image. Raises `InfrastructureError` if it did not build."""
+        """The reference submission's image, or the submission's own where the reference is not there.
+
+        Raises:
+            InfrastructureError: the reference did not build.
+        """
+        if self.subject.reference is None:
+            return self.image
         with self.ledger.span("building"):
             return self.subject.reference()
 

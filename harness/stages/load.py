@@ -2,7 +2,8 @@
 what overload does to it.
 
 The protocol is in `harness/load/`; what one request is, in the challenge's `load.py`. Both services serve a model that
-no candidate has seen.
+no candidate has seen. Where there is no reference (a candidate's own copy of the harness holds none), the candidate is
+driven beside itself: everything but the ratio is measured as it would be.
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ class Rigs:
             try:
                 theirs = stack.enter_context(reference)
             except NotReady as error:
+                if subject.reference is None:
+                    raise
                 raise InfrastructureError(f"the reference submission did not come up: {error}") from error
             ours = entered()
             theirs[0].move(core)
@@ -129,6 +132,7 @@ class Rigs:
                 left=self.left,
                 say=stage.say,
                 keep=self.kept.add,
+                alone=subject.reference is None,
             )
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,13 @@ Examine = Callable[..., tuple[exam.Seen, dict[str, Any], dict[str, Any]]]
 def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
     """Runs all phases on a stand-in with these flags; gives what was seen, the checks and the measurements."""
 
-    def examine(*flags: str, **settings: object) -> tuple[exam.Seen, dict[str, Any], dict[str, Any]]:
+    def examine(
+        *flags: str, alone: bool = False, **settings: object
+    ) -> tuple[exam.Seen, dict[str, Any], dict[str, Any]]:
         stage = stage_of("load", folder_of({"Dockerfile": "FROM scratch"}), **{**SHORT, **settings})
         place = Place(0, 0)
+        if alone:
+            stage.subject = replace(stage.subject, reference=None)
 
         with Generator(pin=(), cores=(0,), log=tmp_path / "log", scratch=tmp_path) as generator:
 
@@ -98,7 +103,7 @@ def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
             def enter(number: int) -> Iterator[Rig]:
                 with ExitStack() as stack:
                     ours = stack.enter_context(stand_in(CANDIDATE, *flags))
-                    theirs = stack.enter_context(stand_in(REFERENCE))
+                    theirs = stack.enter_context(stand_in(REFERENCE, *(flags if alone else ())))
                     clients = [stack.enter_context(Client(service.url)) for service in (ours, theirs)]
                     for client in clients:
                         client.get("/livez", seconds=30)
@@ -112,6 +117,7 @@ def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
                         seed=lambda purpose: hash((number, purpose)) % 2**32,
                         cores=(0,),
                         measuring=nullcontext,
+                        alone=alone,
                     )
 
             seen = exam.Seen(Floor(ceiling=1e6, p95=1.0))
@@ -161,6 +167,19 @@ def test_each_weakness_is_named_and_takes_no_other_check_with_it(examine):
     assert 1.6 < measured["cpu_ratio"].value < 2.5
     assert measured["throughput_ratio"].value == 0
     assert "wrong answers" in measured["throughput_ratio"].note
+
+
+def test_without_a_reference_everything_but_the_ratio_is_measured_and_nothing_of_its_own_excuses_it(examine):
+    _, checks, measured = examine("blocking", "wrong", alone=True, objective_ms=0.01)
+    assert checks["throughput_ratio"].outcome == "skipped"
+    assert not {"throughput_ratio", "cpu_ratio"} & set(measured)
+    assert measured["throughput"].value > 0
+    assert failed(checks) >= {"health_answers_under_load", "answers_correct_under_load"}
+    # The one beside it is late and wrong as well: of a real reference that would make void what was measured. What
+    # other work on this machine makes void is another matter.
+    for late in (checks["meets_objective_at_required_rate"], checks["meets_objective_at_70_percent"]):
+        assert late.outcome != "passed"
+        assert "reference" not in late.message
 
 
 def test_a_service_that_works_while_the_reference_is_driven_is_frozen_meanwhile(examine):

@@ -1,0 +1,147 @@
+"""A submission as one file: the same tree gives the same bytes on every machine.
+
+A tar (POSIX pax) of `manifest.json` and then the files below `files/`, sorted, without owner, time or umask. It is not
+compressed: two versions of zlib give two digests of one tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import stat
+import tarfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from grading.evidence import Record
+from harness.errors import UsageError
+from harness.submission import Submission, digest
+
+MANIFEST = "manifest.json"
+FILES = "files"
+FORMAT: Literal["mlops-harness-bundle/1"] = "mlops-harness-bundle/1"
+MANIFEST_CAP = 8 * 2**20
+HEX = r"[0-9a-f]{64}"
+
+
+class Entry(Record):
+    """One file of a bundle."""
+
+    path: str
+    """Relative, with `/`."""
+    mode: Literal["file", "exec", "link"]
+    size: int = Field(ge=0)
+    """Bytes; of a link, those of its target's name."""
+    sha256: str = Field(pattern=HEX)
+
+
+class Manifest(Record):
+    """What a bundle says of itself."""
+
+    format: Literal["mlops-harness-bundle/1"] = FORMAT
+    challenge: str
+    submission: str = Field(pattern=HEX)
+    """The submission's digest, which names it everywhere."""
+    files: tuple[Entry, ...]
+
+
+def pack(submission: Submission, challenge: str, target: Path) -> Manifest:
+    """Write a bundle of an export to `target`, by atomic rename; returns its manifest."""
+    root = submission.files
+    paths = sorted(path for path in root.rglob("*") if path.is_symlink() or path.is_file())
+    entries = tuple(_entry(path, path.relative_to(root).as_posix()) for path in paths)
+    manifest = Manifest(challenge=challenge, submission=submission.digest, files=entries)
+    unfinished = target.with_name(f".{target.name}.new")
+    with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as archive:
+        text = json.dumps(manifest.model_dump(), indent=1, sort_keys=True).encode()
+        _add(archive, MANIFEST, "file", text)
+        for path, entry in zip(paths, entries, strict=True):
+            content = str(path.readlink()).encode() if entry.mode == "link" else path.read_bytes()
+            _add(archive, f"{FILES}/{entry.path}", entry.mode, content)
+    unfinished.replace(target)
+    return manifest
+
+
+def read(bundle: Path) -> Manifest:
+    """The manifest of a bundle, not yet held against its files.
+
+    Raises:
+        UsageError: it is no bundle.
+    """
+    try:
+        with tarfile.open(bundle, "r:") as archive:
+            first = archive.next()
+            if first is None or first.name != MANIFEST or not first.isreg() or first.size > MANIFEST_CAP:
+                raise UsageError(f"{bundle} is no bundle: it does not begin with {MANIFEST}")
+            held = archive.extractfile(first)
+            return Manifest.model_validate_json(held.read() if held else b"")
+    except OSError as error:
+        raise UsageError(f"{bundle} cannot be read: {error.strerror or error}") from error
+    except (tarfile.TarError, ValidationError) as error:
+        raise UsageError(f"{bundle} is no bundle: {str(error).splitlines()[0]}") from error
+
+
+def unpack(bundle: Path, destination: Path, *, cap_mb: int = 512) -> Manifest:
+    """Unpack a bundle into a new folder and hold every file against the manifest.
+
+    Raises:
+        UsageError: it is no bundle, was altered, holds what a submission may not hold, or is larger than the cap. What
+            was unpacked by then is left for the caller to remove.
+    """
+    manifest = read(bundle)
+    expected = {f"{FILES}/{entry.path}": entry for entry in manifest.files}
+    if sum(entry.size for entry in manifest.files) > cap_mb * 2**20:
+        raise UsageError(f"{bundle} holds more than {cap_mb} MB of files")
+    destination.mkdir(parents=True)
+    try:
+        with tarfile.open(bundle, "r:") as archive:
+            for member in archive:
+                if member.name == MANIFEST:
+                    continue
+                entry = expected.pop(member.name, None)
+                if entry is None or _mode(member) != entry.mode or (member.isreg() and member.size != entry.size):
+                    raise UsageError(f"{bundle} was altered: its manifest has no such '{member.name}'")
+                archive.extract(member, destination, filter="data")
+    except (tarfile.TarError, OSError) as error:
+        raise UsageError(f"{bundle} cannot be unpacked: {error}") from error
+    if expected:
+        raise UsageError(f"{bundle} was altered: '{min(expected)}' is missing")
+    if digest(destination / FILES) != manifest.submission:
+        raise UsageError(f"{bundle} was altered: its files are not those that its manifest names")
+    return manifest
+
+
+def sha256(bundle: Path) -> str:
+    """SHA-256 of a bundle's bytes."""
+    with bundle.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _entry(path: Path, name: str) -> Entry:
+    if path.is_symlink():
+        content, mode = str(path.readlink()).encode(), "link"
+    else:
+        content = path.read_bytes()
+        mode = "exec" if path.stat().st_mode & stat.S_IXUSR else "file"
+    return Entry.model_validate(
+        {"path": name, "mode": mode, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    )
+
+
+def _add(archive: tarfile.TarFile, name: str, mode: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    if mode == "link":
+        member.type, member.linkname = tarfile.SYMTYPE, content.decode()
+        archive.addfile(member)
+        return
+    member.mode, member.size = 0o755 if mode == "exec" else 0o644, len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+def _mode(member: tarfile.TarInfo) -> str:
+    if member.issym():
+        return "link"
+    return "" if not member.isreg() else "exec" if member.mode & stat.S_IXUSR else "file"
