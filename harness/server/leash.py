@@ -2,7 +2,7 @@
 
 Standard input is the leash: when it closes, because the server let go or was killed, the command is ended (SIGTERM,
 then SIGKILL). FOLDER is locked meanwhile, so that a second server waits for the first one's command. How a command
-ended that was not broken off stands in FOLDER/ended, where a later server reads it instead of running the command again.
+ended that was not broken off stands in FOLDER/ended, where a later server reads it instead of running it again.
 """
 
 from __future__ import annotations

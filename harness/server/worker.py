@@ -44,7 +44,7 @@ class Worker:
         self._settings, self._database, self._on_end = settings, database, on_end
         self._owner = queue.owner()
         self._stopping, self._woken = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="worker")
+        self._thread = threading.Thread(target=self._loop, name="worker", daemon=True)
 
     def start(self) -> None:
         """Begin with what waits."""
@@ -83,12 +83,18 @@ class Worker:
                 self._follow(claim, grading)
             result = grading.result()
         except Stopped:
+            log.info("%s of %s is put back, and starts again with the next server", claim.digest[:12], claim.invitation)
             self._change(lambda session: queue.put_back(session, claim))
         except Lost:
             log.warning("%s of %s was taken over by another worker", claim.digest[:12], claim.invitation)
         except InfrastructureError as error:
             grading.forget()
             self._broke_off(claim, str(error))
+        except Exception as error:
+            # Of ours, and not foreseen: it may not stop the queue, nor be tried for ever.
+            log.exception("an error of the intake's own")
+            grading.forget()
+            self._broke_off(claim, f"{type(error).__name__}: {error}")
         else:
             if result.void:
                 grading.forget()

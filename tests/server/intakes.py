@@ -1,0 +1,116 @@
+"""A real intake in a process of its own, and what a candidate sends to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from harness import bundle
+from harness.submission import Submission, digest
+
+ROOT = Path(__file__).resolve().parents[2]
+GRADER = Path(__file__).with_name("quick_grader.py")
+
+
+def harness(*arguments, **options):
+    """The command line, with what it printed."""
+    command = [sys.executable, "-m", "harness", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, **options)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    digest: str
+    sha256: str
+    content: bytes
+
+
+def pack(folder: Path, name: str, challenge: str = "fraud_detection", **files: str) -> Bundle:
+    """A bundle of a submission with these files; the name makes it another one."""
+    tree = folder / f"tree-{name}"
+    tree.mkdir()
+    for path, content in {"Dockerfile": "FROM scratch\n", "name": name, **files}.items():
+        (tree / path).write_text(content)
+    target = folder / f"{name}.tar"
+    manifest = bundle.pack(Submission(name, tree, tree, digest(tree)), challenge, target)
+    return Bundle(manifest.submission, bundle.sha256(target), target.read_bytes())
+
+
+@dataclass
+class Intake:
+    """The home of an intake, and its server where one runs."""
+
+    home: Path
+    template: Path
+    log: Path
+    options: tuple[str, ...] = ()
+    address: str = ""
+    process: subprocess.Popen | None = None
+
+    def start(self):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        grader = f"{sys.executable} {GRADER} {{submission}} {{runs}} {self.template}"
+        command = [sys.executable, "-m", "harness", "serve", "--home", self.home, "--port", str(port), "--grader", grader]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *self.options], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=log
+            )
+        until(self.answers, "the server answers")
+
+    def answers(self):
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.address}/v1/key").is_success
+        return False
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def invite(self, *options, candidate="Ada"):
+        answer = harness("invite", "create", "--home", self.home, "--candidate", candidate, "--json", *options)
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    def audit(self, *options):
+        answer = harness("invite", "log", "--home", self.home, "--limit", "100000", "--json", *options)
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    def put(self, token, sent, *, digest="", content=None, headers=None):
+        url = f"{self.address}/v1/submissions/{digest or sent.digest}"
+        own = {"Authorization": f"Bearer {token}", "X-Bundle-SHA256": sent.sha256, **(headers or {})}
+        return httpx.put(url, content=sent.content if content is None else content, headers=own, timeout=60)
+
+    def get(self, token, sent, part=""):
+        url = f"{self.address}/v1/submissions/{sent.digest}{part}"
+        return httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+    def wait_for(self, token, sent, *states):
+        until(lambda: self.get(token, sent).json()["state"] in states, f"it is {states}")
+        return self.get(token, sent).json()
+
+    def graded(self):
+        """What the grader logged."""
+        log = self.template / "log"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+def until(holds, what, seconds=60):
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, f"in {seconds} s it never came true that {what}"
+        time.sleep(0.05)
