@@ -161,12 +161,13 @@ def invite() -> None:
 def create(home: Path, database: str, challenge_id: str | None, as_json: bool, extra: int, **asked: Any) -> None:
     """Invite a candidate, and print the token, once: only a hash of it is kept."""
     from harness import challenge as challenges
-    from harness.server import display, invitations, serving
+    from harness.server import display, invitations
+    from harness.server.database import opened
 
     settings = _settings(home, database)
     settings.prepare()
     found = challenges.named(challenge_id).id
-    with serving.opened(settings) as opened, opened.write() as session:
+    with opened(settings.url) as db, db.write() as session:
         shown, token = invitations.create(session, challenge=found, extra_seconds=extra, **asked)
     display.created(shown, token, settings.public_key, as_json=as_json)
 
@@ -176,9 +177,10 @@ def create(home: Path, database: str, challenge_id: str | None, as_json: bool, e
 @JSON
 def list_(home: Path, database: str, as_json: bool) -> None:
     """List all invitations, the latest first."""
-    from harness.server import display, invitations, serving
+    from harness.server import display, invitations
+    from harness.server.database import opened
 
-    with serving.opened(_existing(home, database)) as opened, opened.read() as session:
+    with opened(_existing(home, database)) as db, db.read() as session:
         display.listed(invitations.every(session), as_json=as_json)
 
 
@@ -188,9 +190,10 @@ def list_(home: Path, database: str, as_json: bool) -> None:
 @JSON
 def revoke(name: str, home: Path, database: str, as_json: bool) -> None:
     """Let the token of invitation ID open nothing any more. What was handed in stays, and is graded."""
-    from harness.server import display, invitations, serving
+    from harness.server import display, invitations
+    from harness.server.database import opened
 
-    with serving.opened(_existing(home, database)) as opened, opened.write() as session:
+    with opened(_existing(home, database)) as db, db.write() as session:
         shown = invitations.revoke(session, name)
     display.listed([shown], as_json=as_json)
 
@@ -204,11 +207,12 @@ def revoke(name: str, home: Path, database: str, as_json: bool) -> None:
 @JSON
 def extend(name: str, home: Path, database: str, as_json: bool, **asked: Any) -> None:
     """Change the deadline, the extra time or the attempts of invitation ID; its token stays."""
-    from harness.server import display, invitations, serving
+    from harness.server import display, invitations
+    from harness.server.database import opened
 
     if all(value is None for value in asked.values()):
         raise UsageError("nothing to change", "Say --deadline, --extra or --attempts.")
-    with serving.opened(_existing(home, database)) as opened, opened.write() as session:
+    with opened(_existing(home, database)) as db, db.write() as session:
         shown = invitations.extend(session, name, **asked)
     display.listed([shown], as_json=as_json)
 
@@ -220,9 +224,10 @@ def extend(name: str, home: Path, database: str, as_json: bool, **asked: Any) ->
 @JSON
 def log(name: str, home: Path, database: str, limit: int, as_json: bool) -> None:
     """Show the audit log, or what concerns invitation ID. The database lets nobody change or remove a line."""
-    from harness.server import audit, display, serving
+    from harness.server import audit, display
+    from harness.server.database import opened
 
-    with serving.opened(_existing(home, database)) as opened, opened.read() as session:
+    with opened(_existing(home, database)) as db, db.read() as session:
         display.logged(audit.read(session, invitation=name, limit=limit), as_json=as_json)
 
 
@@ -231,15 +236,15 @@ def log(name: str, home: Path, database: str, limit: int, as_json: bool) -> None
 @_placed
 def regrade(digest: str, home: Path, database: str) -> None:
     """Grade submission DIGEST (or its first digits) again, after its grading failed for our own reasons."""
-    from harness.server import queue, serving
+    from harness.server import queue
+    from harness.server.database import opened
 
-    with serving.opened(_existing(home, database)) as opened, opened.write() as session:
+    with opened(_existing(home, database)) as db, db.write() as session:
         for name in queue.requeue(session, digest):
             click.echo(f"queued again: {digest[:12]} of {name}")
 
 
-def _existing(home: Path, database: str) -> Settings:
-    settings = _settings(home, database)
+def _existing(home: Path, database: str) -> str:
     if not database and not (home / "intake.db").is_file():
         raise UsageError(f"there is no intake in {home}", "Name its folder (--home), or begin: harness invite create.")
-    return settings
+    return _settings(home, database).url

@@ -80,6 +80,22 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database with its tables up to date; closed at the end.
+
+    Raises:
+        UsageError: the URL is none, or its driver is not installed.
+        InfrastructureError: the database does not answer.
+    """
+    database = Database(url)
+    try:
+        database.migrate()
+        yield database
+    finally:
+        database.close()
+
+
 def _on_connect(connection: Any, record: object) -> None:
     del record
     # Transactions are begun by `_on_begin`, not by the driver when it thinks fit.

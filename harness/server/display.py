@@ -16,6 +16,9 @@ from harness.receipts import fingerprint
 from harness.server.audit import Line
 from harness.server.invitations import Shown
 
+WIDE = 200
+"""Columns of a table that goes elsewhere than to a terminal."""
+
 
 def created(shown: Shown, token: str, public_key: str, *, as_json: bool) -> None:
     """A new invitation, with its token for the only time."""
@@ -35,7 +38,8 @@ def created(shown: Shown, token: str, public_key: str, *, as_json: bool) -> None
     ):
         console.print(f"{name:<12}{value}", markup=False, soft_wrap=True)
     Console(stderr=True, highlight=False).print(
-        "[yellow]note:[/] the token is shown this once. Give it to the candidate alone; it goes into .harness-token."
+        "[yellow]note:[/] the token is shown this once. Give it to the candidate alone; it goes into .harness-token.",
+        soft_wrap=True,
     )
 
 
@@ -49,7 +53,9 @@ def listed(invitations: Sequence[Shown], *, as_json: bool) -> None:
         state = "revoked" if shown.revoked_at else ""
         row = (shown.id, shown.candidate, shown.challenge, f"{shown.used} of {shown.attempts}", _until(shown), state)
         table.add_row(*map(escape, row))
-    Console(highlight=False).print(table if invitations else "there are no invitations")
+    # What is piped on is not folded to the width of a terminal that is not there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console.print(table if invitations else "there are no invitations")
 
 
 def logged(lines: Sequence[Line], *, as_json: bool) -> None:

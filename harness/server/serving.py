@@ -15,7 +15,7 @@ import uvicorn
 from harness import receipts
 from harness.errors import UsageError
 from harness.server import app, queue, uploads
-from harness.server.database import Database
+from harness.server.database import opened
 from harness.server.intake import Intake
 from harness.server.rates import Rates
 from harness.server.settings import Settings
@@ -47,7 +47,7 @@ def serve(settings: Settings, place: Place) -> None:
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings.prepare()
-    with _home(settings.home), opened(settings) as database:
+    with _home(settings.home), opened(settings.url) as database:
         uploads.sweep(settings.incoming)
         intake = Intake(settings, database, Rates(settings.address_rate, settings.token_rate))
         with database.read() as session:
@@ -62,17 +62,6 @@ def serve(settings: Settings, place: Place) -> None:
             proxy_headers=bool(place.proxy), forwarded_allow_ips=place.proxy or None,
         )  # fmt: skip
         uvicorn.Server(config).run()
-
-
-@contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
-    """An intake's database, its tables up to date."""
-    database = Database(settings.url)
-    try:
-        database.migrate()
-        yield database
-    finally:
-        database.close()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -11,11 +10,15 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import httpx
 
 from harness import bundle
+from harness.server import audit, invitations
+from harness.server.database import opened
+from harness.server.settings import Settings
 from harness.submission import Submission, digest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +66,18 @@ class Intake:
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         grader = f"{sys.executable} {GRADER} {{submission}} {{runs}} {self.template}"
-        command = [sys.executable, "-m", "harness", "serve", "--home", self.home, "--port", str(port), "--grader", grader]
+        command = [
+            sys.executable,
+            "-m",
+            "harness",
+            "serve",
+            "--home",
+            self.home,
+            "--port",
+            str(port),
+            "--grader",
+            grader,
+        ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *self.options], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=log
@@ -80,15 +94,24 @@ class Intake:
         self.process.send_signal(number)
         return self.process.wait(60)
 
-    def invite(self, *options, candidate="Ada"):
-        answer = harness("invite", "create", "--home", self.home, "--candidate", candidate, "--json", *options)
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout)
+    @contextlib.contextmanager
+    def session(self):
+        """The intake's own database, beside the server."""
+        self.home.mkdir(exist_ok=True)
+        with opened(Settings(self.home).url) as database, database.write() as session:
+            yield session
 
-    def audit(self, *options):
-        answer = harness("invite", "log", "--home", self.home, "--limit", "100000", "--json", *options)
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout)
+    def invite(self, *, candidate="Ada", deadline=None, attempts=3):
+        """A new invitation's id and token."""
+        due = datetime.fromisoformat(deadline) if deadline else None
+        with self.session() as session:
+            named = {"candidate": candidate, "challenge": "fraud_detection"}
+            shown, token = invitations.create(session, **named, deadline=due, attempts=attempts)
+        return {"id": shown.id, "token": token}
+
+    def audit(self, invitation=""):
+        with self.session() as session:
+            return audit.read(session, invitation=invitation, limit=100_000)
 
     def put(self, token, sent, *, digest="", content=None, headers=None):
         url = f"{self.address}/v1/submissions/{digest or sent.digest}"

@@ -2,8 +2,8 @@
 
     quick_grader.py SUBMISSION RUNS TEMPLATE
 
-TEMPLATE holds the report to copy, and the log of what was graded. A file `behaviour` in a submission makes it slow, void,
-or crash the first time. A second grading of the same submission at the same time is logged as an overlap.
+TEMPLATE holds the report to copy, and the log of what was graded. A file `behaviour` in a submission makes it slow,
+void, or crash the first time. A second grading of the same submission at the same time is logged as an overlap.
 """
 
 import fcntl
@@ -38,13 +38,14 @@ def main():
         (runs / run).mkdir()
         (runs / run / "report.json").write_text(json.dumps(report))
         shutil.copy(template / "challenge.toml", runs / run)
-        print(json.dumps(report))
+        sys.stdout.write(json.dumps(report))
         note(template, "graded", name)
     sys.exit(3 if report["void"] else 0)
 
 
 def say(line):
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def note(template, event, name):

@@ -60,7 +60,7 @@ def test_the_rubric_says_how_much_a_candidate_sees(intake, tmp_path, sees, point
     invited, sent = intake.invite(), pack(tmp_path, f"sees-{sees}")
     intake.put(invited["token"], sent)
     intake.wait_for(invited["token"], sent, "graded")
-    run = intake.audit(invited["id"])[-1]["detail"]
+    run = intake.audit(invited["id"])[-1].detail
     challenge = intake.home / "runs" / run / "challenge.toml"
     write(challenge, f'{challenge.read_text()}\n[rubric]\ncandidate_sees = "{sees}"\n')
     report = intake.get(invited["token"], sent, "/report").json()
@@ -89,7 +89,7 @@ def test_progress_is_shown_while_it_is_graded_and_ctrl_c_lets_it_start_again(new
     intake.wait_for(invited["token"], next_one, "graded")
     assert intake.get(invited["token"], slow).json()["state"] == "graded"
     assert intake.graded() == ["started slow", "started slow", "graded slow", "started next", "graded next"]
-    events = [line["event"] for line in intake.audit(invited["id"]) if line["digest"] == slow.digest]
+    events = [line.event for line in intake.audit(invited["id"]) if line.digest == slow.digest]
     assert events == ["received", "grading started", "grading broken off", "grading started", "graded"]
 
 

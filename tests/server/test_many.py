@@ -1,4 +1,4 @@
-"""Many uploads at once, some of them cut off, and a server that is killed in the middle: nothing lost, nothing twice."""
+"""Many uploads at once, some of them cut off, and a server killed in the middle: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def stubborn(intake, token, sent):
 
 
 def test_200_uploads_at_once_20_cut_off_and_the_server_killed_and_restarted(intake, tmp_path):
-    invited = [intake.invite("--attempts", str(UPLOADS // 4), candidate=f"candidate {n}") for n in range(4)]
+    invited = [intake.invite(attempts=UPLOADS // 4, candidate=f"candidate {n}") for n in range(4)]
     sent = [pack(tmp_path, f"work-{n}", padding=str(n) * 60_000) for n in range(UPLOADS)]
     token = {bundle.digest: invited[n % 4]["token"] for n, bundle in enumerate(sent)}
     whole, cut = sent[CUT:], sent[:CUT]
@@ -91,7 +91,8 @@ def check(intake, got, whole):
     assert got.keys() == {bundle.digest for bundle in whole}
     with sqlite3.connect(intake.home / "intake.db") as db:
         rows = db.execute(
-            "SELECT s.digest, s.invitation_id, s.attempt, j.state, j.run FROM submissions s JOIN jobs j ON j.submission_id = s.id"
+            "SELECT s.digest, s.invitation_id, s.attempt, j.state, j.run "
+            "FROM submissions s JOIN jobs j ON j.submission_id = s.id"
         ).fetchall()
     # Each acknowledged submission is there once, with the attempt that its receipt names, graded, and with its own run.
     assert {(digest, attempt) for digest, _, attempt, _, _ in rows} == {(d, r["attempt"]) for d, r in got.items()}
@@ -100,7 +101,7 @@ def check(intake, got, whole):
     assert len({run for *_, run in rows}) == len(whole)
     assert len({(invitation, attempt) for _, invitation, attempt, _, _ in rows}) == len(whole)
     # Each was received once and graded once, and no two graders were ever at the same one.
-    log = collections.Counter((line["event"], line["digest"]) for line in intake.audit())
+    log = collections.Counter((line.event, line.digest) for line in intake.audit())
     for bundle in whole:
         assert log["received", bundle.digest] == log["graded", bundle.digest] == 1
     lines = collections.Counter(line.split()[0] for line in intake.graded())
