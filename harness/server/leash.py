@@ -1,4 +1,4 @@
-"""`python -m harness.server.leash FOLDER NAME COMMAND...`: runs a command for as long as who asked for it lives.
+"""`python leash.py FOLDER NAME COMMAND...`: runs a command for as long as the one who asked for it lives.
 
 Standard input is the leash: when it closes, because the server let go or was killed, the command is ended (SIGTERM,
 then SIGKILL). FOLDER is locked meanwhile, so that a second server waits for the first one's command. How a command
