@@ -60,6 +60,7 @@ class Intake:
     template: Path
     log: Path
     options: tuple[str, ...] = ()
+    database: str = ""
     address: str = ""
     process: subprocess.Popen | None = None
 
@@ -80,6 +81,8 @@ class Intake:
             "--grader",
             grader,
         ]
+        if self.database:
+            command += ["--database", self.database]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *self.options], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=log
@@ -100,7 +103,7 @@ class Intake:
     def session(self):
         """The intake's own database, beside the server."""
         self.home.mkdir(exist_ok=True)
-        with opened(Settings(self.home).url) as database, database.write() as session:
+        with opened(Settings(self.home, self.database).url) as database, database.write() as session:
             yield session
 
     def invite(self, *, candidate="Ada", deadline=None, attempts=3):

@@ -36,6 +36,18 @@ def test_a_submission_is_graded_and_its_candidate_sees_points_and_what_lost_them
     assert report["waiting"] == ["Written trade-offs: latency against cost"]
 
 
+def test_an_intake_on_postgresql_grades_too(new_intake, postgresql, tmp_path):
+    intake = new_intake()
+    intake.database = postgresql
+    intake.start()
+    invited, sent = intake.invite(), pack(tmp_path, "elephant")
+    assert [intake.put(invited["token"], sent).status_code for _ in range(2)] == [201, 200]
+    intake.wait_for(invited["token"], sent, "graded")
+    assert not (intake.home / "intake.db").exists()
+    assert "intake@127.0.0.1" in intake.log.read_text()
+    assert intake.stop() in (130, -signal.SIGTERM)
+
+
 def test_a_candidate_never_sees_questions_notes_or_answers(intake, tmp_path):
     invited, sent = intake.invite(), pack(tmp_path, "hidden")
     intake.put(invited["token"], sent)
