@@ -92,7 +92,7 @@ def _settings(home: Path, database: str, **more: Any) -> Settings:
 @click.option("--cap-mb", type=click.IntRange(1, 512), default=64, show_default=True, help="The largest bundle taken.")
 @click.option("--address-rate", default="600/minute", show_default=True, help="Requests of one address.")
 @click.option("--token-rate", default="120/minute", show_default=True, help="Requests with one token.")
-@click.option("--grader", metavar="COMMAND", help="What grades instead of 'harness grade'; see below.")
+@click.option("--grader", metavar="COMMAND", help="What grades instead of 'harness grade'; see above.")
 @click.option("--certificate", type=FILE, help="TLS certificate (PEM); its key in --certificate-key.")
 @click.option("--certificate-key", type=FILE, help="TLS key (PEM).")
 @click.option("--proxy", default="", metavar="ADDRESS", help="A proxy whose X-Forwarded-For is believed.")
@@ -108,7 +108,7 @@ def serve(home: Path, database: str, issuer: str, cap_mb: int, grader: str | Non
     In --home, which should be backed up:
 
     \b
-      signing.key   signs receipts; made at the first start. Without it, old receipts cannot be told from forged ones
+      signing.key   signs receipts; made at the first start. Candidates know the company by it, so keep it
       intake.db     invitations, receipts, the queue, the audit log (unless --database names another place)
       bundles/      what was handed in
       runs/         run folders; 'harness report' and 'harness review' work on them as ever

@@ -22,7 +22,7 @@ from harness.server.settings import Settings
 from harness.server.tables import Job, State
 
 MESSAGES = {
-    State.GRADED: "Graded.",
+    State.GRADED: "All stages have run.",
     State.FAILED: "The grading broke off, through no fault of yours. A person looks into it; you need do nothing.",
 }
 STANDSTILL = (State.GRADED, State.FAILED)

@@ -64,9 +64,9 @@ def test_a_wrong_token_opens_nothing(intake, sent, token):
     assert answer.status_code == 401
     assert answer.json()["detail"] == "the token is not that of an invitation"
     assert answer.json()["next"]
-    last = intake.audit()[-1]
-    assert (last.event, last.digest, last.address) == ("refused", sent.digest, "127.0.0.1")
-    assert last.detail.startswith("401")
+    # The intake is grading what other tests sent, so its log goes on meanwhile.
+    logged = [(line.event, line.address, line.detail[:3]) for line in intake.audit() if line.digest == sent.digest]
+    assert logged == [("refused", "127.0.0.1", "401")]
 
 
 def test_a_revoked_invitation_opens_nothing(intake, sent):
