@@ -26,6 +26,10 @@ class Skill(StrEnum):
     COMMUNICATION = "communication"
 
 
+Sees = Literal["nothing", "points", "reasons"]
+"""What candidates see of their own grading: that it is done; the points by skill too; also what lost them, and why."""
+
+
 class Score(Record):
     """What one criterion came to, and what that rests on."""
 
@@ -227,6 +231,7 @@ class Rubric(Record):
     """Every criterion of a challenge. Their points add up to 100."""
 
     criteria: tuple[Criterion, ...] = Field(min_length=1)
+    candidate_sees: Sees = "reasons"
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

@@ -8,10 +8,11 @@ from types import FrameType
 
 def main() -> None:
     """Run the command line; errors become one message and an exit code (see `harness.errors`)."""
-    from harness import cli_journey
+    from harness import cli_journey, cli_server
     from harness.cli import cli
 
-    cli_journey.register(cli)
+    for part in (cli_journey, cli_server):
+        part.register(cli)
     signal.signal(signal.SIGTERM, _as_interrupt)
     cli.main(prog_name="harness")
 

@@ -1,7 +1,7 @@
 """Receipts: what was handed in, by whom, when by the intake's clock, signed so that both sides can prove it offline.
 
-Ed25519 (RFC 8032) over the receipt's fields as JSON with sorted keys and no spaces. A receipt carries its public key, so
-it can be checked as it is; whether that key is the company's, its fingerprint tells.
+Ed25519 (RFC 8032) over the receipt's fields as JSON with sorted keys and no spaces. A receipt carries its public key,
+so it can be checked as it is; whether that key is the company's, its fingerprint tells.
 """
 
 from __future__ import annotations

@@ -105,8 +105,9 @@ def test_known_submissions_import_nothing_of_ours():
 def test_only_sandboxes_and_stages_touch_the_engine():
     paths = [p for p in sources("harness") if not module_name(p).startswith(REACHES_OUT)]
     # The doctor examines the engine; a submission's files are listed by git, a known one's patch is applied by it, and
-    # a candidate's repository is made and pushed by it.
-    allowed = {"harness.doctor", "harness.submission", "harness.calibration.making", "harness.journey.git"}
+    # a candidate's repository is made and pushed by it; the intake grades in a process of its own.
+    git = {"harness.submission", "harness.calibration.making", "harness.journey.git"}
+    allowed = {"harness.doctor", *git, "harness.server.grading", "harness.server.leash"}
     assert [o for o in offenders(paths, "docker", "subprocess") if o.split()[0] not in allowed] == []
 
 
@@ -114,6 +115,20 @@ def test_grading_knows_nothing_of_the_candidate_s_journey():
     own = ("harness.journey", "harness.cli_journey", "harness.__main__")
     paths = [p for p in sources("harness") if not module_name(p).startswith(own)]
     assert offenders(paths, "harness.journey", "harness.cli_journey") == []
+
+
+def test_only_the_command_line_knows_of_the_intake():
+    paths = [p for p in sources("harness") if not module_name(p).startswith(("harness.server", "harness.hooks"))]
+    found = [o for o in offenders(paths, "harness.server", "harness.cli_server") if not o.startswith("harness.cli_")]
+    assert [o for o in found if not o.startswith("harness.__main__ ")] == []
+
+
+def test_the_intake_grades_by_the_command_line_alone():
+    ours = {n for p in sources("harness/server") for n in imports(p) if n.split(".")[0] in OURS}
+    may = ("bundle", "receipts", "submission", "challenge", "errors", "server", "__version__")
+    known = {f"harness.{name}" for name in may}
+    harness = {n for n in ours if n.startswith("harness.")}
+    assert {n for n in harness if ".".join(n.split(".")[:2]) not in known} == set()
 
 
 def test_challenges_are_loaded_by_path_never_by_import():

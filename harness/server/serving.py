@@ -1,0 +1,74 @@
+"""`harness serve`: one process that takes uploads and grades them, until it is told to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from harness import receipts
+from harness.errors import UsageError
+from harness.server import app, queue, uploads
+from harness.server.database import opened
+from harness.server.intake import Intake
+from harness.server.rates import Rates
+from harness.server.settings import Settings
+from harness.server.worker import Worker
+
+GOODBYE_SECONDS = 10
+"""How long requests that are being answered get when the server stops."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the server listens."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    proxy: str = ""
+    """The address of a proxy whose word on who asks is taken."""
+
+
+def serve(settings: Settings, place: Place) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        UsageError: another server has this home, or a setting is wrong.
+        InfrastructureError: the database does not answer.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    settings.prepare()
+    with _home(settings.home), opened(settings.url) as database:
+        uploads.sweep(settings.incoming)
+        intake = Intake(settings, database, Rates(settings.address_rate, settings.token_rate))
+        with database.read() as session:
+            waiting = queue.waiting(session)
+        log.info("receipts are signed by '%s', key %s", settings.issuer, receipts.fingerprint(settings.public_key))
+        log.info("home %s, database %s", settings.home, database.engine.url)
+        log.info("%d submissions wait to be graded", waiting)
+        config = uvicorn.Config(
+            app.create(intake, Worker(settings, database)), host=place.host, port=place.port, log_config=None,
+            access_log=False, server_header=False, timeout_graceful_shutdown=GOODBYE_SECONDS,
+            ssl_certfile=place.certificate, ssl_keyfile=place.certificate_key,
+            proxy_headers=bool(place.proxy), forwarded_allow_ips=place.proxy or None,
+        )  # fmt: skip
+        uvicorn.Server(config).run()
+
+
+@contextmanager
+def _home(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"another server works in {folder}", "Stop it first, or name another --home.") from error
+        yield
