@@ -106,7 +106,21 @@ def test_only_sandboxes_and_stages_touch_the_engine():
     paths = [p for p in sources("harness") if not module_name(p).startswith(REACHES_OUT)]
     # The doctor examines the engine; a submission's files are listed by git, a known one's patch is applied by it.
     allowed = {"harness.doctor", "harness.submission", "harness.calibration.making"}
+    # Hooks run git on what was pushed, by its safe side only, and `harness grade` as a process of its own.
+    allowed |= {"harness.hooks.git", "harness.hooks.tree", "harness.hooks.grader"}
     assert [o for o in offenders(paths, "docker", "subprocess") if o.split()[0] not in allowed] == []
+
+
+def test_nothing_but_the_command_line_and_the_intake_imports_hooks():
+    outside = [p for p in sources("harness") if not module_name(p).startswith(("harness.hooks", "harness.server"))]
+    named = [o for o in offenders(outside, "harness.hooks") if o.split()[0] not in ("harness.cli_hooks",)]
+    assert named == []
+
+
+def test_hooks_import_only_what_a_submission_and_its_receipt_are():
+    allowed = ("bundle", "receipts", "submission", "challenge", "errors", "runs", "hooks")
+    found = {n for p in sources("harness/hooks") for n in imports(p) if n.startswith("harness.")}
+    assert {n for n in found if n.split(".")[1] not in allowed} == set()
 
 
 def test_challenges_are_loaded_by_path_never_by_import():
