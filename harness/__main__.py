@@ -8,8 +8,10 @@ from types import FrameType
 
 def main() -> None:
     """Run the command line; errors become one message and an exit code (see `harness.errors`)."""
+    from harness import cli_hooks
     from harness.cli import cli
 
+    cli_hooks.register(cli)
     signal.signal(signal.SIGTERM, _as_interrupt)
     cli.main(prog_name="harness")
 

@@ -22,6 +22,8 @@ COMMAND = (sys.executable, "-P", "-m", "harness", "grade")
 """What grades. `-P`: never a module that lies in the working folder."""
 GRADED = (0, 1)
 """Exit codes that end a grading; see `harness grade --help`."""
+GRACE = 60.0
+"""Seconds that a grading which is ended has to clean up."""
 Say = Callable[[str], None]
 
 
@@ -68,9 +70,7 @@ def grade(
         printed = process.stdout.read() if process.stdout else ""
         code = process.wait()
     except BaseException:
-        # SIGTERM lets it sweep up its containers.
         _end(process)
-        process.wait()
         raise
     finally:
         limit.cancel()
@@ -85,8 +85,13 @@ def _listen(stream: IO[str] | None, say: Say, last: list[str]) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    # SIGTERM lets it sweep up its containers.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read(printed: str, code: int, last: list[str]) -> Graded:
