@@ -28,7 +28,7 @@ def fetch(
     """Fetch a commit and export it to `destination`, whose last part names the submission.
 
     No history, tags or submodules come along; no hook, filter or helper that the repository names is run; redirects are
-    not followed. `token` reads private repositories of GitHub and GitLab.
+    not followed. `token` (or `user:token`) reads private repositories.
 
     Raises:
         UsageError: the address or the SHA is none that may be fetched, the remote refused or is not there, or a limit
@@ -56,5 +56,6 @@ def fetch(
 def _header(token: str) -> str:
     if not token:
         return ""
-    # GitHub wants this name beside a token, and GitLab takes any.
-    return f"Authorization: Basic {base64.b64encode(f'x-access-token:{token}'.encode()).decode()}"
+    # GitHub wants this name beside a token, and GitLab takes any but for the tokens of its jobs.
+    pair = token if ":" in token else f"x-access-token:{token}"
+    return f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"
