@@ -13,7 +13,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from harness.hooks.pushes import Push
 
-
 TRIES = 5
 """How often a record is tried that others write at the same time."""
 

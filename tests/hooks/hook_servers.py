@@ -1,4 +1,4 @@
-"""Real servers on 127.0.0.1 for the tests of hooks: git over HTTP, a provider's REST API, and our own webhook routes."""
+"""Real servers on 127.0.0.1 for the tests of hooks: git over HTTP, a provider's REST API, our own webhook routes."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def git_over_http(root, authorization=None):
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = answer  # noqa: N815  # http.server's own names
 
         def log_message(self, *_):
             pass

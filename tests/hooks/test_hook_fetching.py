@@ -171,6 +171,7 @@ def test_a_private_repository_is_read_with_the_token(origin, head, tmp_path):
     header = "Basic " + base64.b64encode(b"x-access-token:t0ken").decode()
     with serving(git_over_http(origin, header)) as address:
         url = f"{address}/{GITHUB}.git"
-        fetch(url, head, tmp_path / "out", token="t0ken")
+        for at, token in enumerate(("t0ken", "x-access-token:t0ken")):
+            fetch(url, head, tmp_path / f"out-{at}", token=token)
         with pytest.raises(UsageError, match="git cannot fetch it"):
             fetch(url, head, tmp_path / "other")

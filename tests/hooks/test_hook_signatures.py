@@ -43,8 +43,8 @@ def test_the_standard_webhooks_example_holds():
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     }
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    signatures.gitlab(secret, headers, b'{"test": 2432232314}', now=1614265330.0)
+    published = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    signatures.gitlab(published, headers, b'{"test": 2432232314}', now=1614265330.0)
 
 
 def signed(body, sent="1000", named="id"):

@@ -2,86 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import queue
 import threading
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from hook_company import SECRET, SETTINGS, Company, deliver, github, gitlab
 from hook_repositories import GITHUB, GITLAB
 from hook_servers import application
 
-from harness import hooks
 from harness.errors import UsageError
-from harness.hooks import grader as grading
 from harness.hooks import pushes
 from harness.hooks import settings as hook_settings
-from harness.hooks.courier import Courier, Verdict
-from harness.hooks.deliveries import SqlDeliveries, State
-from harness.hooks.statuses import Statuses
-from harness.submission import export
-
-SECRET = "It's a Secret to Everybody"
-SETTINGS = """
-fail_under = {fail_under}
-show_points = true
-
-[github]
-secret_file = "github-secret"
-token_file = "token"
-api = "{api}"
-clone = "{served}/{{repository}}.git"
-protocols = ["http"]
-[[github.repositories]]
-name = "Codertocat/Hello-World"
-challenge = "fraud_detection"
-candidate = "Ada Lovelace"
-branches = ["main", "master"]
-
-[gitlab]
-secret_file = "gitlab-secret"
-token_file = "token"
-api = "{api}/api/v4"
-clone = "{served}/{{repository}}.git"
-protocols = ["http"]
-[[gitlab.repositories]]
-name = "mike/diaspora"
-challenge = "fraud_detection"
-"""
-
-
-class Company:
-    """A server with its queue: one thread that grades what was enqueued, in a process each."""
-
-    def __init__(self, settings, folder, command):
-        self.deliveries = SqlDeliveries(f"sqlite:///{folder}/deliveries.db")
-        self.courier = Courier(settings, self.deliveries, self.enqueue, Statuses(settings, lambda _: None))
-        self.jobs, self.folder, self.command, self.graded = queue.Queue(), folder, command, []
-        self.app = FastAPI()
-        self.app.include_router(hooks.router(settings, self.deliveries, self.courier))
-
-    def enqueue(self, kept, repository, submission):
-        copy = export(submission.files, self.folder / "queue" / submission.name)
-        assert copy.digest == submission.digest
-        self.jobs.put((kept, repository, copy))
-        return f"https://intake.example/status/{submission.digest[:12]}"
-
-    def work(self):
-        for kept, repository, submission in iter(self.jobs.get, None):
-            found = grading.grade(
-                submission.files,
-                challenge=repository.challenge,
-                profile="review",
-                runs=self.folder / "runs",
-                say=lambda _: None,
-                command=self.command,
-            )
-            self.courier.graded(kept.id, Verdict(found.points, found.decided, found.void, "https://intake.example/r"))
-            self.graded.append(kept)
-
+from harness.hooks.courier import Verdict
+from harness.hooks.deliveries import State
 
 @pytest.fixture
 def configured(tmp_path, served, api):
@@ -99,28 +33,14 @@ def configured(tmp_path, served, api):
 
 
 @pytest.fixture
-def company(configured, tmp_path, grader):
-    return Company(configured(), tmp_path, grader)
+def company_of(configured, tmp_path, grader):
+    """A company with other settings than usual."""
+    return lambda **settings: Company(configured(**settings), tmp_path, grader)
 
 
-def github(body, **headers):
-    signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    usual = {"x-github-event": "push", "x-github-delivery": "d-1", "x-hub-signature-256": signature}
-    return {"content-type": "application/json", **usual, **headers}
-
-
-def gitlab(**headers):
-    usual = {"x-gitlab-event": "Push Hook", "x-gitlab-token": "s3cret", "idempotency-key": "k-1"}
-    return {"content-type": "application/json", **usual, **headers}
-
-
-def deliver(company, *deliveries):
-    """Deliver over HTTP, wait until the server has done what it does in the background, grade what is queued."""
-    with application(company.app) as address:
-        answers = [httpx.post(f"{address}/v1/hooks/{to}", content=body, headers=head) for to, body, head in deliveries]
-    company.jobs.put(None)
-    company.work()
-    return answers
+@pytest.fixture
+def company(company_of):
+    return company_of()
 
 
 def states(api):
@@ -142,7 +62,7 @@ def test_gitlabs_documented_push_is_fetched_graded_and_told(company, payload, he
     assert answer.status_code == 202
     assert [state for state, _ in states(api)] == ["pending", "success"]
     assert api[1][1][0] == f"/api/v4/projects/mike%2Fdiaspora/statuses/{head}"
-    assert GITLAB == company.graded[0].push.repository
+    assert company.graded[0].push.repository == GITLAB
 
 
 def test_a_replayed_delivery_is_graded_once(company, payload, head, api):
@@ -169,8 +89,8 @@ def test_two_branches_at_one_commit_are_graded_once(company, payload, head):
 
 
 @pytest.mark.parametrize("signature", ["sha256=" + "0" * 64, ""])
-def test_a_forged_signature_is_refused_and_logged(company, payload, head, api, caplog, signature):
-    body = payload("github_push_branch", head)
+def test_a_forged_signature_is_refused_and_logged(company, payload, api, caplog, signature):
+    body = payload("github_push_branch")
     (answer,) = deliver(company, ("github", body, github(body, **{"x-hub-signature-256": signature})))
     assert answer.status_code == 401
     assert "secret" in answer.json()["next"]
@@ -229,21 +149,20 @@ def test_a_delivery_that_is_too_large_is_not_read(company):
     assert answer.status_code == 413
 
 
-def test_a_clone_that_fails_is_told_and_delivering_it_again_tries_again(configured, tmp_path, grader, payload, api):
-    settings = configured(served="http://127.0.0.1:9")
-    broken, body = Company(settings, tmp_path, grader), payload("github_push_branch", "1" * 40)
+def test_a_clone_that_fails_is_told_and_delivering_it_again_tries_again(company_of, payload, api):
+    broken, body = company_of(served="http://127.0.0.1:9"), payload("github_push_branch", "1" * 40)
     (answer,) = deliver(broken, ("github", body, github(body)))
     assert answer.status_code == 202
     assert [state for state, _ in states(api)] == ["pending", "error"]
     assert "git cannot fetch it" in states(api)[1][1]
-    mended = Company(configured(), tmp_path, grader)
+    mended = company_of()
     (again,) = deliver(mended, ("github", body, github(body)))
     assert again.status_code == 202, "the commit is not there either, but it was tried"
     assert len(api[1]) == 4
 
 
-def test_a_status_api_that_is_down_loses_no_grade(configured, tmp_path, grader, payload, head, caplog):
-    company = Company(configured(api="http://127.0.0.1:9"), tmp_path, grader)
+def test_a_status_api_that_is_down_loses_no_grade(company_of, payload, head, caplog):
+    company = company_of(api="http://127.0.0.1:9")
     body = payload("github_push_branch", head)
     deliver(company, ("github", body, github(body)))
     assert company.deliveries.record("d-1", company.graded[0].push)[0].state is State.GRADED
@@ -251,8 +170,8 @@ def test_a_status_api_that_is_down_loses_no_grade(configured, tmp_path, grader, 
     assert len([message for message in warnings if "was not set" in message]) == 2
 
 
-def test_too_few_points_are_a_failure_and_a_void_grading_an_error(configured, tmp_path, grader, payload, head, api):
-    company = Company(configured(fail_under=75.0), tmp_path, grader)
+def test_too_few_points_are_a_failure_and_a_void_grading_an_error(company_of, payload, head, api):
+    company = company_of(fail_under=75.0)
     body = payload("github_push_branch", head)
     deliver(company, ("github", body, github(body)))
     assert states(api)[-1] == ("failure", "72.5 of 80 points; 75 are needed")
