@@ -14,7 +14,8 @@ PAYLOADS = Path(__file__).resolve().parent / "payloads"
 
 GRADER = """\
 import json, pathlib, sys
-folder, options = pathlib.Path(sys.argv[1]), dict(zip(sys.argv[2::2], sys.argv[3::2]))
+words = [word for word in sys.argv[1:] if word != "--json"]
+folder, options = pathlib.Path(words[0]), dict(zip(words[1::2], words[2::2]))
 print("[    0 s] image       building  (0 s)", file=sys.stderr)
 print("passed   image          0.1 s  9/9 checks  a hidden reason", file=sys.stderr)
 log = pathlib.Path(__file__).with_suffix(".log")
@@ -27,7 +28,7 @@ run.mkdir(parents=True, exist_ok=True)
 void = "void" in (folder / "Dockerfile").read_text()
 report = {"run": {"id": run.name}, "points": 72.5, "decided_points": 80.0, "max_points": 100.0, "void": void}
 for name in ("md", "html", "junit.xml"):
-    (run / f"report.{name}").write_text(f"the report as {name}\n")
+    (run / f"report.{name}").write_text(f"the report as {name}\\n")
 if "--json" in sys.argv:
     print(json.dumps(report))
 sys.exit(3 if void else report["points"] < float(options.get("--fail-under", 0)))

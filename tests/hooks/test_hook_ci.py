@@ -1,4 +1,4 @@
-"""The CI script, run as the runners run it: from action.yml and from the GitLab template, with files for their outputs."""
+"""The CI script, run as the runners run it: as action.yml and the GitLab template do, with files for their outputs."""
 
 from __future__ import annotations
 
@@ -139,7 +139,9 @@ def test_the_runner_takes_no_commands_from_what_a_submission_says(runner, head):
 
 def test_secrets_reach_neither_the_log_nor_the_grading_nor_the_artifacts(runner, head, tmp_path):
     leak = tmp_path / "leak.py"
-    leak.write_text("import os, pathlib, sys; pathlib.Path(sys.argv[0]).with_suffix('.env').write_text(repr(os.environ))\n")
+    leak.write_text(
+        "import os, pathlib, sys; pathlib.Path(sys.argv[0]).with_suffix('.env').write_text(repr(os.environ))\n"
+    )
     runner[0]["GRADE_COMMAND"] = f"{sys.executable} {leak}"
     done, summary, _ = act(runner, head, token="s3cret-token")  # noqa: S106  # of this test
     seen = leak.with_suffix(".env").read_text()

@@ -17,6 +17,7 @@ from harness.hooks import settings as hook_settings
 from harness.hooks.courier import Verdict
 from harness.hooks.deliveries import State
 
+
 @pytest.fixture
 def configured(tmp_path, served, api):
     """Reads the settings, from a file as a company writes it."""
