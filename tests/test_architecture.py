@@ -105,9 +105,10 @@ def test_known_submissions_import_nothing_of_ours():
 def test_only_sandboxes_and_stages_touch_the_engine():
     paths = [p for p in sources("harness") if not module_name(p).startswith(REACHES_OUT)]
     # The doctor examines the engine; a submission's files are listed by git, a known one's patch is applied by it, and
-    # a candidate's repository is made and pushed by it; the intake grades in a process of its own.
-    git = {"harness.submission", "harness.calibration.making", "harness.journey.git"}
-    allowed = {"harness.doctor", *git, "harness.server.grading", "harness.server.leash"}
+    # a candidate's repository is made and pushed by it; hooks run it on what was pushed, by its safe side only. Intake and
+    # hooks grade in a process of its own.
+    git = {"submission", "calibration.making", "journey.git", "hooks.git", "hooks.tree"}
+    allowed = {f"harness.{name}" for name in ("doctor", *git, "server.grading", "server.leash", "hooks.grader")}
     assert [o for o in offenders(paths, "docker", "subprocess") if o.split()[0] not in allowed] == []
 
 
@@ -129,6 +130,18 @@ def test_the_intake_grades_by_the_command_line_alone():
     known = {f"harness.{name}" for name in may}
     harness = {n for n in ours if n.startswith("harness.")}
     assert {n for n in harness if ".".join(n.split(".")[:2]) not in known} == set()
+
+
+def test_nothing_but_the_command_line_and_the_intake_imports_hooks():
+    outside = [p for p in sources("harness") if not module_name(p).startswith(("harness.hooks", "harness.server"))]
+    named = [o for o in offenders(outside, "harness.hooks") if o.split()[0] not in ("harness.cli_hooks",)]
+    assert named == []
+
+
+def test_hooks_import_only_what_a_submission_and_its_receipt_are():
+    allowed = ("bundle", "receipts", "submission", "challenge", "errors", "runs", "hooks")
+    found = {n for p in sources("harness/hooks") for n in imports(p) if n.startswith("harness.")}
+    assert {n for n in found if n.split(".")[1] not in allowed} == set()
 
 
 def test_challenges_are_loaded_by_path_never_by_import():
