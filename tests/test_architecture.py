@@ -105,8 +105,8 @@ def test_known_submissions_import_nothing_of_ours():
 def test_only_sandboxes_and_stages_touch_the_engine():
     paths = [p for p in sources("harness") if not module_name(p).startswith(REACHES_OUT)]
     # The doctor examines the engine; a submission's files are listed by git, a known one's patch is applied by it, and
-    # a candidate's repository is made and pushed by it; hooks run it on what was pushed, by its safe side only. Intake and
-    # hooks grade in a process of its own.
+    # a candidate's repository is made and pushed by it; hooks run it on what was pushed, by its safe side only. The
+    # intake and hooks grade in a process of its own.
     git = {"submission", "calibration.making", "journey.git", "hooks.git", "hooks.tree"}
     allowed = {f"harness.{name}" for name in ("doctor", *git, "server.grading", "server.leash", "hooks.grader")}
     assert [o for o in offenders(paths, "docker", "subprocess") if o.split()[0] not in allowed] == []
