@@ -93,10 +93,11 @@ def _settings(home: Path, database: str, **more: Any) -> Settings:
 @click.option("--address-rate", default="600/minute", show_default=True, help="Requests of one address.")
 @click.option("--token-rate", default="120/minute", show_default=True, help="Requests with one token.")
 @click.option("--grader", metavar="COMMAND", help="What grades instead of 'harness grade'; see above.")
+@click.option("--hooks", type=FILE, metavar="FILE", help="Grade pushes too: the settings of webhooks (docs/ci.md).")
 @click.option("--certificate", type=FILE, help="TLS certificate (PEM); its key in --certificate-key.")
 @click.option("--certificate-key", type=FILE, help="TLS key (PEM).")
 @click.option("--proxy", default="", metavar="ADDRESS", help="A proxy whose X-Forwarded-For is believed.")
-def serve(home: Path, database: str, issuer: str, cap_mb: int, grader: str | None, **asked: Any) -> None:
+def serve(home: Path, database: str, grader: str | None, hooks: Path | None, **asked: Any) -> None:
     """Take submissions over HTTP, sign receipts, and grade what comes in, one after another.
 
     Candidates hand in with the token of an invitation ('harness invite create'), and follow their grading on a page
@@ -123,17 +124,20 @@ def serve(home: Path, database: str, issuer: str, cap_mb: int, grader: str | Non
     Examples:
       harness serve --issuer "Example Ltd"
       harness serve --home /srv/intake --host 0.0.0.0 --certificate cert.pem --certificate-key key.pem
+      harness serve --hooks hooks.toml
       harness serve --database postgresql://intake@db.example.com/intake --proxy 10.0.0.2
       harness serve --grader "harness grade {submission} --challenge {challenge} --runs {runs} --json --cohort spring"
     """
+    from harness.hooks import settings as hook_settings
     from harness.server.serving import Place, serve
     from harness.server.settings import GRADER
 
     if bool(asked["certificate"]) != bool(asked["certificate_key"]):
         raise UsageError("a certificate wants its key, and a key its certificate", "Name both.")
-    rates = {name: asked.pop(name) for name in ("address_rate", "token_rate")}
+    more = {name: asked.pop(name) for name in ("issuer", "cap_mb", "address_rate", "token_rate")}
     command = tuple(shlex.split(grader)) if grader else GRADER
-    serve(_settings(home, database, issuer=issuer, cap_mb=cap_mb, grader=command, **rates), Place(**asked))
+    watched = hook_settings.load(hooks) if hooks else None
+    serve(_settings(home, database, grader=command, **more), Place(**asked), watched)
 
 
 @click.group()

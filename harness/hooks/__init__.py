@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from harness.hooks.courier import Courier
     from harness.hooks.deliveries import Deliveries
     from harness.hooks.settings import HookSettings
+    from harness.hooks.web import Log
 
 
-def router(settings: HookSettings, deliveries: Deliveries, courier: Courier) -> APIRouter:
+def router(settings: HookSettings, deliveries: Deliveries, courier: Courier, log: Log) -> APIRouter:
     """The routes that webhooks deliver to; see `harness.hooks.web.router`."""
     # The hook of a bare repository lives here too, and a push should not wait for a web framework to be imported.
     from harness.hooks import web
 
-    return web.router(settings, deliveries, courier)
+    return web.router(settings, deliveries, courier, log)

@@ -19,10 +19,8 @@ class Repository(Record):
 
     name: str
     """Owner and name, as in its address."""
-    challenge: str
-    candidate: str = ""
-    invitation: str = ""
-    """The invitation that its pushes count against, where the intake keeps one."""
+    invitation: str
+    """The invitation that its pushes count against: it names challenge and candidate, deadline and attempts."""
     branches: tuple[str, ...] = ("*",)
     """Patterns of branches that are graded."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, BackgroundTasks, Request
@@ -21,7 +20,8 @@ from harness.hooks.signatures import Forged
 
 LARGEST = 25 * 2**20
 """Bytes of a delivery: GitHub sends no larger ones."""
-log = logging.getLogger(__name__)
+Log = Callable[[str, str, str], None]
+"""Keeps what was delivered: the event, where it came from, and what it was answered."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Refused(Exception):
         self.answer = Answer(code, detail, next_step)
 
 
-def router(settings: HookSettings, deliveries: Deliveries, courier: Courier) -> APIRouter:
+def router(settings: HookSettings, deliveries: Deliveries, courier: Courier, log: Log) -> APIRouter:
     """The routes `POST /v1/hooks/github` and `POST /v1/hooks/gitlab`.
 
     A delivery is answered at once, 202 for a push that is now to be graded and 200 for what asks for nothing; fetching
@@ -60,9 +60,8 @@ def router(settings: HookSettings, deliveries: Deliveries, courier: Courier) -> 
             answer = Answer(413, f"the delivery is larger than {LARGEST // 2**20} MB")
         else:
             answer = await run_in_threadpool(receive, settings, deliveries, name, request.headers, body)
-        if answer.code >= 400:
-            who = request.client.host if request.client else "somebody"
-            log.warning("%s: a delivery from %s was refused (%d): %s", name, who, answer.code, answer.detail)
+        who, event = request.client.host if request.client else "", "refused" if answer.code >= 400 else "delivered"
+        await run_in_threadpool(log, f"webhook {event}", who, f"{name}, {answer.code}: {answer.detail}")
         if answer.carry is not None:
             background.add_task(courier.carry, answer.carry)
         return answer.response()
@@ -90,9 +89,8 @@ def receive(
         return Answer(200, f"ignored: {push.because}")
     kept, new = deliveries.record(delivery_id(headers, body), push)
     if not new:
-        return Answer(200, f"received before: {push.sha[:12]} is {kept.state.value}")
-    log.info("%s: %s@%s (%s) is received", name, push.repository, push.sha[:12], push.branch)
-    return Answer(202, f"received: {push.sha[:12]} will be graded", carry=kept.id)
+        return Answer(200, f"received before: {push.sha[:12]} of {push.repository} is {kept.state.value}")
+    return Answer(202, f"received: {push.sha[:12]} of {push.repository} will be graded", carry=kept.id)
 
 
 def _read(settings: HookSettings, name: ProviderName, headers: Mapping[str, str], body: bytes) -> Push | Ignored:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +19,7 @@ from harness import __version__
 from harness.server import uploads
 from harness.server.intake import Intake, of
 from harness.server.refusals import Refused
-from harness.server.routes import routes
+from harness.server.routes import counted, routes
 from harness.server.worker import Worker
 
 DESCRIPTION = """Takes submissions, gives signed receipts, and tells each candidate how the grading goes.
@@ -42,7 +42,7 @@ def create(intake: Intake, worker: Worker, routers: Sequence[APIRouter] = ()) ->
     app.state.intake = intake
     intake.queued = worker.wake
     for router in (routes, *routers):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(counted)])
     app.add_middleware(Log)
     app.add_exception_handler(Refused, _refuse)
     app.add_exception_handler(RequestValidationError, _malformed)

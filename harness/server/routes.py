@@ -53,7 +53,8 @@ def _refusals(**described: str) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": Refusal, "description": text} for code, text in codes.items()}
 
 
-async def _counted(request: Request) -> None:
+async def counted(request: Request) -> None:
+    """Count a request against its address. Raises `Refused` (429) if there are too many."""
     intake.of(request).rates.address(intake.address(request))
 
 
@@ -64,7 +65,7 @@ def _invited(
     return intake.of(request).known(request, token, request.path_params["digest"])
 
 
-routes = APIRouter(dependencies=[Depends(_counted)])
+routes = APIRouter()
 Digest = Annotated[str, Path(pattern=f"^{HEX}$", description="The submission's digest: 64 hexadecimal digits.")]
 Invited = Annotated[Invitation, Depends(_invited)]
 UNKNOWN = _refusals(_403="The invitation was revoked.", _404="Nothing of that digest was received.")

@@ -14,11 +14,13 @@ import uvicorn
 
 from harness import receipts
 from harness.errors import UsageError
+from harness.hooks.settings import HookSettings
 from harness.server import app, queue, uploads
 from harness.server.database import opened
 from harness.server.intake import Intake
 from harness.server.rates import Rates
 from harness.server.settings import Settings
+from harness.server.webhooks import Webhooks
 from harness.server.worker import Worker
 
 GOODBYE_SECONDS = 10
@@ -38,7 +40,7 @@ class Place:
     """The address of a proxy whose word on who asks is taken."""
 
 
-def serve(settings: Settings, place: Place) -> None:
+def serve(settings: Settings, place: Place, hooks: HookSettings | None = None) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Raises:
@@ -50,17 +52,22 @@ def serve(settings: Settings, place: Place) -> None:
     with _home(settings.home), opened(settings.url) as database:
         uploads.sweep(settings.incoming)
         intake = Intake(settings, database, Rates(settings.address_rate, settings.token_rate))
+        webhooks = Webhooks(hooks, intake) if hooks else None
+        worker = Worker(settings, database, webhooks.ended if webhooks else None)
         with database.read() as session:
             waiting = queue.waiting(session)
         log.info("receipts are signed by '%s', key %s", settings.issuer, receipts.fingerprint(settings.public_key))
         log.info("home %s, database %s", settings.home, database.engine.url)
         log.info("%d submissions wait to be graded", waiting)
         config = uvicorn.Config(
-            app.create(intake, Worker(settings, database)), host=place.host, port=place.port, log_config=None,
-            access_log=False, server_header=False, timeout_graceful_shutdown=GOODBYE_SECONDS,
+            app.create(intake, worker, [webhooks.router] if webhooks else ()),
+            host=place.host, port=place.port, log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=GOODBYE_SECONDS,
             ssl_certfile=place.certificate, ssl_keyfile=place.certificate_key,
             proxy_headers=bool(place.proxy), forwarded_allow_ips=place.proxy or None,
         )  # fmt: skip
+        if webhooks:
+            webhooks.resume()
         uvicorn.Server(config).run()
 
 

@@ -122,3 +122,32 @@ class Entry(Base):
     digest: Mapped[str] = mapped_column(String(64), default="")
     address: Mapped[str] = mapped_column(String(100), default="")
     detail: Mapped[str] = mapped_column(Text, default="")
+
+
+class HookPush(Base):
+    """One commit of one repository that a webhook told of."""
+
+    __tablename__ = "hook_pushes"
+    __table_args__ = (UniqueConstraint("provider", "repository", "sha"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(String(16))
+    repository: Mapped[str] = mapped_column(Text)
+    sha: Mapped[str] = mapped_column(String(64))
+    branch: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    """How far it has come (`harness.hooks.deliveries.State`), which is not how far its grading has."""
+    note: Mapped[str] = mapped_column(Text, default="")
+    received_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class HookDelivery(Base):
+    """One delivery of a provider, by the id that it gave it."""
+
+    __tablename__ = "hook_deliveries"
+
+    provider: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    push_id: Mapped[int] = mapped_column(ForeignKey("hook_pushes.id"))
+    received_at: Mapped[datetime]

@@ -47,7 +47,7 @@ def work(tmp_path):
 @pytest.fixture
 def origin(tmp_path, work):
     """The folder that repositories are served from; the working tree's commits are in both providers' ones."""
-    commit(work, {"Dockerfile": "FROM scratch\n", "app.py": "print(1)\n"})
+    commit(work, {"Dockerfile": "FROM scratch\n", "app.py": "print(1)\n", "name": "ada"})
     root = tmp_path / "served"
     for name in (GITHUB, GITLAB):
         bare = root / f"{name}.git"

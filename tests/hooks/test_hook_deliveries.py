@@ -7,20 +7,25 @@ from dataclasses import replace
 
 import pytest
 
-from harness.hooks.deliveries import SqlDeliveries, State
+from harness.hooks.deliveries import State
 from harness.hooks.pushes import Push
+from harness.server.database import Database
+from harness.server.deliveries import SqlDeliveries
 
 PUSH = Push("github", "ada/work", "a" * 40, "main")
 
 
 @pytest.fixture
-def address(tmp_path):
-    return f"sqlite:///{tmp_path}/deliveries.db"
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/intake.db")
+    database.migrate()
+    yield database
+    database.close()
 
 
 @pytest.fixture
-def store(address):
-    return SqlDeliveries(address)
+def store(database):
+    return SqlDeliveries(database)
 
 
 def test_a_delivery_is_new_once(store):
@@ -68,11 +73,21 @@ def test_what_failed_can_be_delivered_again(store):
     assert store.record("one", PUSH)[1] is False
 
 
-def test_what_was_in_hand_when_the_process_ended_is_taken_up_by_the_next(store, address):
+def test_what_was_in_hand_when_the_process_ended_is_taken_up_by_the_next(store, database):
     numbers = [store.record(str(at), replace(PUSH, sha=f"{at}" * 40))[0].id for at in range(4)]
     store.claim(numbers[1])
     store.move(numbers[2], State.QUEUED)
     store.move(numbers[3], State.FAILED)
-    later = SqlDeliveries(address)
+    later = SqlDeliveries(database)
     assert later.reopen() == numbers[:2]
     assert later.claim(numbers[1])
+
+
+def test_a_submission_s_pushes_are_found_by_its_digest_also_after_their_end(store):
+    numbers = [store.record(str(at), replace(PUSH, sha=f"{at}" * 40))[0].id for at in range(3)]
+    for number in numbers[:2]:
+        store.move(number, State.QUEUED, "d" * 64)
+    assert [kept.id for kept in store.queued()] == numbers[:2]
+    store.end(numbers[0], State.GRADED)
+    assert [kept.id for kept in store.queued()] == numbers[1:2]
+    assert [(kept.id, kept.note) for kept in store.of("d" * 64)] == [(number, "d" * 64) for number in numbers[:2]]
