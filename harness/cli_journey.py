@@ -59,6 +59,7 @@ def new(challenge_id: str, destination: Path, templates: Path | None, deliver_to
     from harness.journey import invitation, new, template
 
     found = challenges.named(challenge_id)
+    click.echo(f"making {destination}: packs the harness, renders the template (some seconds)", err=True)
     to = invitation.destination(deliver_to)
     answers |= {"challenge": found.id, "deadline": invitation.moment(answers["deadline"])}
     answers |= {"deliver_kind": to.kind, "deliver_to": to.to}
@@ -163,6 +164,8 @@ def submit(
             display.ask(invited)
         proof, path = submit.hand_in(packing.parcel(), invited, display.say)
     display.proof(proof, path)
+    if invited.deliver.kind == "https":
+        display.follow(invited.deliver.to, proof, invitation.token(root))
     if no_check or bundle is not None:
         return
     click.echo("\nThe check of what you handed in follows. It changes nothing about it; Ctrl-C ends it.")

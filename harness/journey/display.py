@@ -83,6 +83,12 @@ def proof(found: Receipt | Acknowledgement, path: Path) -> None:
         click.echo(f"'.harness/run receipt verify {path}' checks it, offline. Keep it.")
 
 
+def follow(address: str, found: Receipt | Acknowledgement, token: str) -> None:
+    """Say where an intake shows how the grading goes."""
+    click.echo(f"How its grading goes: {address.rstrip('/')}/status/{found.submission}?token={token}")
+    click.echo("  (the address holds your token: keep it to yourself)")
+
+
 def facts(found: Receipt | Acknowledgement) -> None:
     """What a receipt says, a line each."""
     for name, value in acknowledgement.lines(found):
