@@ -55,6 +55,8 @@ class Check(Seen):
     expected: str = ""
     observed: str = ""
     seconds: float = 0.0
+    reached: bool = True
+    """False if it failed only because another check did, without which nothing can be seen of it."""
 
 
 class Interval(Record):

@@ -136,8 +136,15 @@ class ChecksCriterion(_StageCriterion):
         failed = [c for c in decided if c.outcome is Outcome.FAILED]
         share = 0.0 if failed and self.all_or_nothing else 1 - len(failed) / len(decided)
         passed = [c for c in decided if c.outcome is Outcome.PASSED]
-        rationale = " ".join(c.message for c in failed) if failed else f"{len(passed)} of {len(decided)} checks passed."
-        return self._score(share * self.points, rationale, stage=self.stage, evidence=_names(failed + passed))
+        messages = dict.fromkeys(c.message for c in failed)
+        rationale = " ".join(messages) if failed else f"{len(passed)} of {len(decided)} checks passed."
+        return self._score(
+            share * self.points,
+            rationale,
+            stage=self.stage,
+            evidence=_names(failed + passed),
+            reached=not failed or any(c.reached for c in failed),
+        )
 
 
 class _MeasurementCriterion(_StageCriterion):

@@ -66,6 +66,17 @@ def test_absence_of_evidence_is_never_a_pass():
     assert "no check matched" in score.rationale
 
 
+def test_a_criterion_of_which_another_failure_shows_nothing_is_not_reached():
+    def found(*reached: bool) -> Evidence:
+        told = {"outcome": Outcome.FAILED, "message": "Not reached: b failed."}
+        made = tuple(Check(name=f"a{number}", reached=one, **told) for number, one in enumerate(reached))
+        return Evidence(run=RUN, stages=(StageResult(stage="s", outcome=Outcome.PASSED, checks=made),))
+
+    score = checks_criterion().score(found(False, False))
+    assert (score.points, score.reached, score.rationale) == (0, False, "Not reached: b failed.")
+    assert checks_criterion().score(found(True, False)).reached
+
+
 @pytest.mark.parametrize("criterion", [checks_criterion(), line(0, 1), bands_criterion()])
 def test_what_a_stage_that_ended_early_did_not_come_to_is_not_reached(criterion):
     score = criterion.score(evidence(("b", "failed"), outcome=Outcome.FAILED, reason="it does not start\nits output"))

@@ -125,6 +125,8 @@ class Recorder:
     def __init__(self, results: str | None) -> None:
         self._results = Path(results) if results else None
         self._checks: dict[str, Check] = {}
+        self._stopped: dict[str, str] = {}
+        """Of a test that was not run, the check that failed."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -132,7 +134,9 @@ class Recorder:
         for name in _needed(item):
             outcome = self._checks[name].outcome
             if outcome is Outcome.FAILED:
-                raise NotReached(f"not reached: {name} failed")
+                # The first check that failed, and not the one that it has stopped already: one reason for all.
+                self._stopped[check_name(item)] = first = self._stopped.get(name, name)
+                raise NotReached(f"not reached: {first} failed")
             if outcome is Outcome.ERROR:
                 raise InfrastructureError(f"not reached: {name} ended in an error of the harness")
             if outcome is Outcome.SKIPPED:
@@ -178,6 +182,7 @@ def _judge(name: str, claim: str, call: pytest.CallInfo[None]) -> Check:
         expected=_shown(expected),
         observed=_shown(observed),
         seconds=round(call.duration, 3) if call.when == "call" else 0.0,
+        reached=not isinstance(error, NotReached),
     )
 
 

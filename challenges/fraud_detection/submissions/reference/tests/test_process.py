@@ -54,12 +54,27 @@ def test_it_is_alive_before_it_is_ready(process: tuple[subprocess.Popen[bytes], 
     assert wait(url, "/readyz")[0] == 503
 
 
+def begin(url: str) -> socket.socket:
+    """Send a request's head and the first byte of its body."""
+    caller = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    caller.sendall(head)
+    return caller
+
+
+def test_a_body_that_stalls_is_given_up(process: tuple[subprocess.Popen[bytes], str]) -> None:
+    _, url = process
+    wait(url, "/readyz")
+    with begin(url) as caller:
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        caller.settimeout(120)
+        assert b" 408 " in caller.recv(65536).partition(b"\r\n")[0]
+
+
 def test_a_caller_that_hangs_up_is_no_error_of_the_service(process: tuple[subprocess.Popen[bytes], str]) -> None:
     _, url = process
     wait(url, "/readyz")
-    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
-    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as caller:
-        caller.sendall(head)
+    with begin(url):
         time.sleep(0.2)
     deadline = time.monotonic() + 10
     while 'path="/invocations",status="400"} 1.0' not in httpx.get(f"{url}/metrics").text:
