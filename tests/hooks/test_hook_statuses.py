@@ -21,7 +21,7 @@ def statuses(tmp_path, api):
     keys = {"secret_file": tmp_path / "secret", "token_file": tmp_path / "token", "api": api[0] + "/api"}
 
     def statuses(address=api[0], **changes):
-        repository = {"challenge": "fraud_detection"}
+        repository = {"invitation": "inv-1f2e3d4c"}
         slept: list[float] = []
         settings = HookSettings.model_validate(
             {
