@@ -52,9 +52,7 @@ def main() -> None:
     )
     root = seeds.published()
     bodies = {
-        rows: [body for body, _ in traffic.requests(count, root.child(f"cost/{rows}"), rows)]
-        if rows
-        else [b""] * count
+        rows: [body for body, _ in traffic.requests(count, root.child(f"cost/{rows}"), rows)] if rows else [b""] * count
         for rows, count in REQUESTS.items()
     }
     with tempfile.TemporaryDirectory() as scratch, pipeline.machine_to_ourselves(lambda *_: None), ExitStack() as stack:
