@@ -1,6 +1,6 @@
 """Grades known submissions several at a time where nothing is timed, each in a process of its own.
 
-A grading waits for most of its time, for a service to start or to stop: two at a time nearly halve a calibration.
+A grading waits for most of its time, for a service to start or to stop: three at a time more than halve a calibration.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.calibration.cases import Case
 from harness.calibration.running import Bench, judge
 from harness.errors import InfrastructureError
 
-TOGETHER = 2
+TOGETHER = 3
 LOOK = 0.25
 """Seconds between two looks at what the processes say."""
 Tell = Callable[[str, str, str], None]
