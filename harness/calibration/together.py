@@ -1,6 +1,7 @@
 """Grades known submissions several at a time where nothing is timed, each in a process of its own.
 
-A grading waits for most of its time, for a service to start or to stop: three at a time more than halve a calibration.
+A grading waits for most of its time, for a service to start or to stop, so three at a time share two cores well:
+fourteen faults took 213 s by two, and 174 s by three.
 """
 
 from __future__ import annotations
