@@ -20,8 +20,8 @@ from harness.stages import Stage
 NOWHERE = "/nowhere/model"
 INTERVAL = 0.1
 ANSWER_SECONDS = 2.0
-Enough = Callable[[float], bool]
-"""Whether a service that started so many seconds ago has been watched for long enough."""
+Enough = Callable[[float, bool], bool]
+"""Whether a service that started so many seconds ago has been watched for long enough; and whether it has answered."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def watch(
     env = {"PORT": str(contract.port), **env}
     began, answer = time.monotonic(), None
     with stage.launched(name, env=env, model=model) as service, Client(service.url, seconds=ANSWER_SECONDS) as client:
-        while not enough(time.monotonic() - began):
+        while not enough(time.monotonic() - began, answer is not None):
             if (code := _exit_code(service)) is not None:
                 return Seen(exit_code=code, answer=answer)
             answer = _ask(client, contract.ready_paths) or answer

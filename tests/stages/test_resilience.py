@@ -68,6 +68,12 @@ def test_a_sound_service_passes_every_check_and_is_measured(examined):
     assert 2 <= measured["stop_seconds"].value < 4
 
 
+@pytest.mark.engine
+def test_a_service_that_comes_late_without_a_model_is_not_taken_for_a_silent_one(examined):
+    checks, _ = examined(files("late_without_model"))
+    assert lost(checks) == set(), {name: checks[name].message for name in lost(checks)}
+
+
 SHELL = {"old": 'CMD ["python", "server.py"]', "new": "CMD python server.py; true"}
 FAULTS = {
     "ready without a model": (

@@ -222,6 +222,8 @@ def starting() -> None:
         Path("/app/state.json").write_text("{}")
     if flawed("eats_memory"):
         sys.exit(f"{len([bytearray(2**24) for _ in range(200)])} pieces fitted")
+    if flawed("late_without_model") and not (MODEL / "MLmodel").exists():
+        time.sleep(6)
     if flawed("exits_without_model") and not (MODEL / "MLmodel").exists():
         sys.exit("no model")
 
