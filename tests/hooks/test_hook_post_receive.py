@@ -236,3 +236,16 @@ def test_a_push_that_is_cut_off_is_still_graded(work, bare, grader, tmp_path):
         assert hook.wait(60) == 0
     assert len(graded(grader)) == 1
     assert (tmp_path / "runs" / "run-of-ada").is_dir()
+
+
+def test_harness_submit_gets_a_receipt_for_the_very_bundle_that_it_packed(bare, tmp_path):
+    made, to = tmp_path / "made", bare()
+    told = ("--candidate", "Ada", "--deliver-to", to, "--templates", tmp_path / "templates")
+    assert harness("new", "fraud_detection", made, *told).returncode == 0
+    done = harness("submit", "--yes", "--no-check", made)
+    assert done.returncode == 0, done.stderr
+    assert "of 80 points with the public inputs" in done.stderr
+    (kept,), (packed,) = (made / "receipts").glob("*.json"), (made / ".harness" / "bundles").glob("*.tar")
+    verified = harness("receipt", "verify", kept, "--bundle", packed)
+    assert verified.returncode == 0, verified.stderr
+    assert receipts.load(kept).issuer == "Acme"
