@@ -21,8 +21,8 @@ class Settings(Record):
     """And so many requests."""
     callers: int = Field(4, ge=1)
     """Each with one request at a time, on a connection of its own, so that all workers of a service have their turn."""
-    pause_seconds: float = Field(0.08, ge=0)
-    """Between an answer and the caller's next request."""
+    pause_seconds: float = Field(0.02, ge=0)
+    """Between an answer and the caller's next request; a gap that is not much longer could fall between two."""
     request_seconds: float = Field(10, gt=0)
     """How long any one answer may take."""
     questions: int = Field(200, ge=1)
