@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -108,3 +109,8 @@ def _unfit(path: Path, source: Path) -> str:
         target = Path(os.path.normpath(path.parent / path.readlink()))
         return "" if target.is_relative_to(source) else f"links outside the submission, to {path.readlink()}"
     return "" if stat.S_ISREG(path.lstat().st_mode) else "is not a regular file (a submodule, pipe or device)"
+
+
+def plain_name(name: str) -> str:
+    """A person's or a repository's name as part of a file's."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.").lower()[:60] or "submission"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +108,7 @@ class Courier:
             submission = fetch(
                 provider.clone.format(repository=kept.push.repository),
                 kept.push.sha,
-                Path(folder) / plain(repository.name),
+                Path(folder) / "submission",
                 protocols=provider.protocols,
                 token=provider.token(),
                 cap_mb=self._settings.fetch_mb,
@@ -117,11 +116,6 @@ class Courier:
             )
             self._queue.take(kept, repository, submission)
             return submission.digest
-
-
-def plain(name: str) -> str:
-    """A name that can be a folder's."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.").lower()[:60] or "submission"
 
 
 def _public(error: Exception) -> str:

@@ -15,12 +15,11 @@ from pathlib import Path
 from harness import bundle, receipts, runs
 from harness.errors import HarnessError, UsageError
 from harness.hooks import git, grader, remote, tree
-from harness.hooks.courier import plain
 from harness.hooks.grader import Graded, Say
 from harness.hooks.pushes import BRANCH
 from harness.hooks.remote import Remote
 from harness.receipts import Claim, Receipt
-from harness.submission import Submission
+from harness.submission import Submission, plain_name
 
 STARTED = re.compile(r"\[ *\d+ s\] (\w+)")
 """How `harness grade` says that a stage is at work."""
@@ -49,7 +48,7 @@ def receive(repository: Path, updates: Iterable[str], say: Say) -> None:
 def _one(repository: Path, settings: Remote, commit: str, say: Say) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="harness-push-") as folder:
-            files = Path(folder) / plain(settings.candidate)
+            files = Path(folder) / plain_name(settings.candidate)
             submission = tree.export(repository, commit, files, cap_mb=settings.cap_mb)
             for left_out in submission.left_out:
                 say(f"harness: not part of the submission: {left_out}")

@@ -17,6 +17,7 @@ from harness.journey.acknowledgement import Acknowledgement
 from harness.journey.git import git, push
 from harness.journey.invitation import Invitation, token
 from harness.receipts import Receipt
+from harness.submission import plain_name
 
 Say = Callable[[str], None]
 
@@ -59,7 +60,7 @@ def to_folder(parcel: Parcel, invitation: Invitation) -> Acknowledgement:
         UsageError: the folder cannot be written.
     """
     folder = (parcel.root / Path(invitation.deliver.to).expanduser()).resolve()
-    name = f"{invitation.challenge}-{_plain(invitation.candidate)}-{parcel.digest[:12]}"
+    name = f"{invitation.challenge}-{plain_name(invitation.candidate)}-{parcel.digest[:12]}"
     target, beside = folder / f"{name}.tar", folder / f"{name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,8 +128,3 @@ def _acknowledge(parcel: Parcel, invitation: Invitation, where: str) -> Acknowle
         delivered_to=where,
         written_at=datetime.now(UTC).replace(microsecond=0),
     )
-
-
-def _plain(name: str) -> str:
-    """A name as part of a file's name."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.").lower() or "candidate"
