@@ -175,7 +175,7 @@ def _rest(rig: Rig, warm: rounds.Warm, seen: Seen) -> None:
     rig.say("health under load")
     seen.health = tried(
         rig,
-        lambda _: strain.health(rig),
+        lambda label: strain.health(rig, label),
         lambda found: _unless_quiet(rig, healthy(found, settings)),
         lambda found: healthy(found, settings),
     )

@@ -19,7 +19,7 @@ from harness.load.slices import Verdict
 CLEAR = (429, 503)
 """Answers that shed load and say so."""
 HEAVY_USERS = 2
-HEAVY_REQUESTS, LIGHT_REQUESTS = 10, 1000
+HEAVY_REQUESTS, LIGHT_REQUESTS = 40, 1000
 SAME_WARM = 0.1
 NAMES_OF_NOTHING = {NO_ANSWER: "no answer", ABANDONED: "no answer in time", DROPPED: "no answer in time"}
 
@@ -89,26 +89,34 @@ class Health:
     p95: float
     """Milliseconds."""
     prediction: float
-    """Median of what the predictions took meanwhile, in milliseconds; NaN if none was answered with 200."""
+    """Median of what the predictions took meanwhile, in milliseconds; NaN if none was answered with 200. Only the first
+    answer to a request counts: a cache may repeat it at once."""
     rows: int
 
 
-def health(rig: Rig) -> Health:
+def health(rig: Rig, label: str) -> Health:
     """Ask the health route while large predictions run, or single ones where large ones are not answered.
 
     Only a prediction that takes long tells a service whose event loop it blocks: the health route waits for its end.
     """
     settings = rig.settings
-    rig.fill("heavy", HEAVY_REQUESTS, rows=settings.health_rows)
-    driven, rows = _probed(rig, "heavy", HEAVY_USERS), settings.health_rows
+    pool, rows = f"heavy-{label}", settings.health_rows
+    rig.fill(pool, HEAVY_REQUESTS, rows=rows)
+    driven = _probed(rig, pool, HEAVY_USERS)
     if not (driven.status == HTTPStatus.OK).any():
-        rig.fill("light", LIGHT_REQUESTS)
-        driven, rows = _probed(rig, "light", settings.users), 1
-    rig.keep("health", [driven])
-    answered = driven.status == HTTPStatus.OK
-    taken = (driven.done - driven.sent)[answered] * 1e3
+        pool, rows = f"light-{label}", 1
+        rig.fill(pool, LIGHT_REQUESTS)
+        driven = _probed(rig, pool, settings.users)
+    rig.keep(f"health-{label}", [driven])
+    return health_of(driven, rows, len(rig.pools[pool].bodies))
+
+
+def health_of(driven: Driven, rows: int, different: int) -> Health:
+    """What a window says of the health route, driven with that many different requests of `rows` rows."""
+    predicted = (driven.status == HTTPStatus.OK) & (driven.number < different)
+    taken = (driven.done - driven.sent)[predicted] * 1e3
     probed = (driven.probes[:, 1] - driven.probes[:, 0]) * 1e3
-    failed = driven.probes[:, 2] != 200
+    failed = driven.probes[:, 2] != HTTPStatus.OK
     (p95,) = slices.quantiles(np.where(failed, np.inf, probed), 0.95)
     return Health(len(probed), int(failed.sum()), p95, float(np.median(taken)) if len(taken) else math.nan, rows)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.load import exam, verdict
+from harness.load import exam, strain, verdict
 from harness.load.driven import Driven
 from harness.load.exam import enough, ratio_reasons
 from harness.load.objective import Level
@@ -262,3 +262,21 @@ def test_an_objective_that_is_missed_once_is_measured_again(monkeypatch, second,
     monkeypatch.setattr(exam.objective, "level", lambda *_: next(left))
     found = exam._level(Patient(), "own", {CANDIDATE: 20.0}, {CANDIDATE: 40.0})
     assert (found.result.met(CANDIDATE), found.void) == (met, ())
+
+
+def test_health_is_held_against_what_a_prediction_takes_and_not_against_what_a_cache_takes():
+    first, again = np.full(40, 0.050), np.full(960, 0.001)
+    sent = np.zeros(1000)
+    probes = np.column_stack([np.zeros(100), np.full(100, 0.005), np.full(100, 200)])
+    driven = Driven(
+        **{
+            **vars(window(CANDIDATE, 1000)),
+            "sent": sent,
+            "done": sent + np.concatenate([first, again]),
+            "probes": probes,
+        }
+    )
+    found = strain.health_of(driven, rows=2000, different=40)
+    assert found.prediction == pytest.approx(50)
+    assert exam.healthy(found, SETTINGS)
+    assert not exam.healthy(strain.health_of(driven, rows=2000, different=1000), SETTINGS)
