@@ -2,10 +2,12 @@
 
 python bench/repeatability.py --runs 10                          # the reference, quiet
 python bench/repeatability.py --runs 10 --noisy 10               # and ten times with both cores kept busy
-python bench/repeatability.py SUBMISSION --stage load --runs 5 --noisy 5 --noise 0.3
+python bench/repeatability.py reference flask_gunicorn litestar_granian
+python bench/repeatability.py FOLDER --stage load --runs 5 --noisy 5 --noise 0.3
 
-A criterion flips if it is given different points on a quiet machine; it is lowered if other work costs it points.
-Undecided is neither. The exit code is 1 if a criterion flips or is lowered, or the totals lie further apart than 2.
+A criterion flips if it is given different points on a quiet machine; it is lowered if other work costs it points; it is
+wronged if a golden submission, which must lose nothing, loses any of its points. Undecided is none of these. The exit
+code is 1 if a criterion flips, is lowered or wronged, or the totals lie further apart than 2.
 """
 
 from __future__ import annotations
@@ -21,10 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grading.report import Report
-from harness import grading_run, pipeline, reports
+from harness import challenge, grading_run, pipeline, reports
+from harness.calibration import known, making
 
-ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = ROOT / "challenges" / "fraud_detection" / "submissions" / "reference"
 WITHIN = 2.0
 """Points between the lowest and the highest total: one either side."""
 BUSY = """
@@ -41,7 +42,10 @@ while True:
 def main() -> int:
     """Print a line for each run, then one for each criterion and each measurement that differ between runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("submission", type=Path, nargs="?", default=REFERENCE)
+    parser.add_argument(
+        "submission", nargs="*", default=[known.REFERENCE],
+        help="a folder, or the name of a known submission of the challenge",
+    )  # fmt: skip
     parser.add_argument("--challenge", default="fraud_detection")
     parser.add_argument("--profile", choices=("review", "public"), default="review")
     parser.add_argument("--stage", action="append", default=[], help="only this one; may be repeated")
@@ -49,24 +53,35 @@ def main() -> int:
     parser.add_argument("--noisy", type=int, default=0, help="runs beside other work")
     parser.add_argument("--noise", type=float, default=1.0, help="share of each core that the other work uses")
     asked = parser.parse_args()
-    print(f"{'run':<9} {'seconds':>8} {'points':>16}  undecided")
-    quiet = [one(asked, f"quiet {number + 1}") for number in range(asked.runs)]
-    with noise(asked.noise if asked.noisy else 0):
-        noisy = [one(asked, f"noisy {number + 1}") for number in range(asked.noisy)]
-    wrong = criteria(quiet, noisy) + totals(quiet)
-    measurements(quiet, noisy)
+    ours = known.read(challenge.named(asked.challenge))
+    wrong = 0
+    with tempfile.TemporaryDirectory() as home:
+        for name in asked.submission:
+            folder = making.make(ours, name, Path(home)) if name in ours.goldens or name in ours.flawed else Path(name)
+            wrong += repeat(asked, folder, golden=name in ours.goldens)
     return int(wrong > 0)
+
+
+def repeat(asked: argparse.Namespace, folder: Path, *, golden: bool) -> int:
+    """Grade one submission again and again; returns how much was wrong."""
+    print(f"\n{folder.name}, profile {asked.profile}\n\n{'run':<9} {'seconds':>8} {'points':>16}  undecided")
+    quiet = [one(asked, folder, f"quiet {number + 1}") for number in range(asked.runs)]
+    with noise(asked.noise if asked.noisy else 0):
+        noisy = [one(asked, folder, f"noisy {number + 1}") for number in range(asked.noisy)]
+    wrong = criteria(quiet, noisy, golden) + totals(quiet)
+    measurements(quiet, noisy)
+    return wrong
 
 
 def silent(_stage: str, _doing: str) -> None:
     """Each run is a line of its own; what it is doing goes unsaid."""
 
 
-def one(asked: argparse.Namespace, label: str) -> Report:
+def one(asked: argparse.Namespace, folder: Path, label: str) -> Report:
     """One grading."""
     with tempfile.TemporaryDirectory() as runs:
         order, _ = grading_run.order(
-            asked.submission,
+            folder,
             challenge_id=asked.challenge,
             profile=asked.profile,
             stages=tuple(asked.stage),
@@ -91,18 +106,21 @@ def points(reports: Sequence[Report], criterion: str) -> list[float]:
     return [value for value in found if value is not None]
 
 
-def criteria(quiet: Sequence[Report], noisy: Sequence[Report]) -> int:
-    """Print every criterion whose points differ; returns how many flip or are lowered."""
+def criteria(quiet: Sequence[Report], noisy: Sequence[Report], golden: bool) -> int:
+    """Print every criterion whose points differ, or that a golden submission lost; returns how many there are."""
     wrong = 0
     print(f"\n{'criterion':<22} {'quiet':>14} {'noisy':>14}  what")
-    for criterion in [score.criterion for score in (*quiet, *noisy)[0].scores if score.stage]:
-        calm, busy = points(quiet, criterion), points(noisy, criterion)
-        flips = len(set(calm)) > 1
-        lowered = bool(calm and busy) and min(busy) < min(calm)
-        wrong += flips or lowered
-        if flips or lowered or len(calm) < len(quiet) or len(busy) < len(noisy):
-            what = ", ".join(word for word, holds in (("flips", flips), ("lowered", lowered)) if holds)
-            print(f"{criterion:<22} {span(calm):>14} {span(busy):>14}  {what or 'undecided in some'}")
+    for score in [score for score in (*quiet, *noisy)[0].scores if score.stage]:
+        calm, busy = points(quiet, score.criterion), points(noisy, score.criterion)
+        found = {
+            "flips": len(set(calm)) > 1,
+            "lowered": bool(calm and busy) and min(busy) < min(calm),
+            "wronged": golden and min([*calm, *busy], default=score.max_points) < score.max_points,
+        }
+        wrong += any(found.values())
+        if any(found.values()) or len(calm) < len(quiet) or len(busy) < len(noisy):
+            what = ", ".join(word for word, holds in found.items() if holds)
+            print(f"{score.criterion:<22} {span(calm):>14} {span(busy):>14}  {what or 'undecided in some'}")
     print("(all others: the same points in each run)")
     return wrong
 

@@ -101,10 +101,10 @@ def serve(home: Path, database: str, grader: str | None, hooks: Path | None, **a
     """Take submissions over HTTP, sign receipts, and grade what comes in, one after another.
 
     Candidates hand in with the token of an invitation ('harness invite create'), and follow their grading on a page
-    of their own. The address /docs documents the HTTP interface.
+    of their own. The HTTP interface is described at /openapi.json (OpenAPI), for any viewer or client generator.
 
-    What was acknowledged is on disk and graded exactly once, whatever happens to this process: Ctrl-C ends the
-    grading that runs, and it starts again with the next 'harness serve'. So does one that was killed.
+    What was acknowledged is on disk and graded exactly once, whatever happens to this process: Ctrl-C or SIGTERM
+    ends the grading that runs, and it starts again with the next 'harness serve'. So does one that was killed.
 
     In --home, which should be backed up:
 

@@ -38,7 +38,11 @@ def create(intake: Intake, worker: Worker, routers: Sequence[APIRouter] = ()) ->
         yield
         await run_in_threadpool(worker.stop)
 
-    app = FastAPI(title="Intake", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Intake", version=__version__, description=DESCRIPTION, lifespan=lifespan,
+        # Their pages load scripts of others, and whatever runs at this address could read a candidate's token.
+        docs_url=None, redoc_url=None,
+    )  # fmt: skip
     app.state.intake = intake
     intake.queued = worker.wake
     for router in (routes, *routers):

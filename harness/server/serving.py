@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def serve(settings: Settings, place: Place, hooks: HookSettings | None = None) -
     """Serve until SIGINT or SIGTERM.
 
     Raises:
-        UsageError: another server has this home, or a setting is wrong.
+        UsageError: another server has this home, the port is taken, or a setting is wrong.
         InfrastructureError: the database does not answer.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -68,7 +69,24 @@ def serve(settings: Settings, place: Place, hooks: HookSettings | None = None) -
         )  # fmt: skip
         if webhooks:
             webhooks.resume()
-        uvicorn.Server(config).run()
+        with _stopped_by(signal.SIGINT, signal.SIGTERM):
+            try:
+                uvicorn.Server(config).run()
+            except SystemExit as error:
+                told = f"nothing can be served at {place.host}, port {place.port}: the log above says why"
+                raise UsageError(told, "Name another --host or --port.") from error
+        log.info("stopped; what waits is graded from the next start on")
+
+
+@contextmanager
+def _stopped_by(*signals: signal.Signals) -> Iterator[None]:
+    """Let these end the server and no more: uvicorn stops at them, and then raises them again for who asked for it."""
+    before = {number: signal.signal(number, lambda *_: None) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -61,9 +61,11 @@ def intake(new_intake):
 @pytest.fixture(scope="session")
 def postgresql():
     """The URL of a PostgreSQL server that was started for these tests."""
-    binaries = [shutil.which(name) for name in ("initdb", "postgres")]
+    # Where Debian keeps them, which is no part of PATH.
+    path = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+    binaries = [shutil.which(name, path=path) for name in ("initdb", "postgres")]
     if not all(binaries):
-        pytest.skip("there is no PostgreSQL here")
+        _without("there is no PostgreSQL here")
     initdb, postgres = (Path(name).resolve() for name in binaries)
     as_user = _as_user()
     folder = Path(tempfile.mkdtemp(prefix="harness-postgresql-"))
@@ -115,8 +117,14 @@ def _as_user():
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return {"user": pwd.getpwnam(name).pw_name, "extra_groups": []}
-    pytest.skip("PostgreSQL does not run as root, and there is nobody else")
+    _without("PostgreSQL does not run as root, and there is nobody else")
     return {}
+
+
+def _without(why):
+    if os.environ.get("HARNESS_REQUIRE_POSTGRESQL"):
+        pytest.fail(f"HARNESS_REQUIRE_POSTGRESQL is set, and {why}", pytrace=False)
+    pytest.skip(why)
 
 
 def _listens(port):

@@ -27,10 +27,10 @@ GRADER = Path(__file__).with_name("quick_grader.py")
 CLIENT = httpx.Client(limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
 
 
-def harness(*arguments, **options):
-    """The command line, with what it printed."""
+def harness(*arguments, env=None, **options):
+    """The command line, with what it printed; `env` is added to this process's."""
     command = [sys.executable, "-m", "harness", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, **options)
 
 
@@ -63,11 +63,12 @@ class Intake:
     database: str = ""
     address: str = ""
     process: subprocess.Popen | None = None
+    client: httpx.Client = CLIENT
 
     def start(self):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{port}"
+        self.address = f"{'https' if '--certificate' in self.options else 'http'}://127.0.0.1:{port}"
         grader = f"{sys.executable} -I -S {GRADER} {{submission}} {{runs}} {self.template}"
         command = [
             sys.executable,
@@ -92,7 +93,7 @@ class Intake:
     def answers(self):
         assert self.process.poll() is None, self.log.read_text()
         with contextlib.suppress(httpx.TransportError):
-            return CLIENT.get(f"{self.address}/v1/key").is_success
+            return self.client.get(f"{self.address}/v1/key").is_success
         return False
 
     def stop(self, number=signal.SIGTERM):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import json
 import re
+import ssl
 import subprocess
 
 import httpx
 import pytest
 from candidate import git
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from intakes import harness, until
 
 from harness import receipts
@@ -30,7 +36,7 @@ def candidate(company, tmp_path):
     """Makes an invited candidate: their clone of a new repository, and their token."""
     intake, key = company
 
-    def candidate(*options, **changes):
+    def candidate(*options, intake=intake, key=key):
         created = harness(
             *("invite", "create", "--home", intake.home, "--candidate", "Ada", "--challenge", "fraud_detection"),
             *("--json", *options),
@@ -40,7 +46,7 @@ def candidate(company, tmp_path):
         made, clone = tmp_path / "made", tmp_path / "ada"
         new = harness(
             *("new", "fraud_detection", made, "--candidate", "Ada", "--issuer", "Acme", "--public-key", key),
-            *("--deliver-to", changes.get("address", intake.address), "--templates", tmp_path / "templates"),
+            *("--deliver-to", intake.address, "--templates", tmp_path / "templates"),
         )
         assert new.returncode == 0, new.stderr
         git(tmp_path, "clone", "--quiet", str(made), str(clone))
@@ -53,8 +59,29 @@ def candidate(company, tmp_path):
     return candidate
 
 
-def submit(clone, *options):
-    return harness(*NOW, *options, clone, stdin=subprocess.DEVNULL)
+def submit(clone, *options, **more):
+    return harness(*NOW, *options, clone, stdin=subprocess.DEVNULL, **more)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate of 127.0.0.1 that nobody has heard of, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Acme")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    paths[1].write_bytes(key.private_bytes(*private))
+    return paths
 
 
 def test_an_invited_candidate_hands_in_and_follows_it_to_a_report(company, candidate):
@@ -130,3 +157,17 @@ def test_a_forged_receipt_does_not_hold(company, candidate):
     done = harness("receipt", "verify", path, "--key", key)
     assert done.returncode == 2
     assert "altered" in done.stderr
+
+
+def test_over_tls_it_is_handed_in_to_who_is_trusted_and_to_nobody_else(new_intake, candidate, certificate):
+    intake = new_intake("--certificate", str(certificate[0]), "--certificate-key", str(certificate[1]))
+    intake.client = httpx.Client(verify=ssl.create_default_context(cafile=str(certificate[0])))
+    intake.start()
+    key = intake.client.get(f"{intake.address}/v1/key").json()["public_key"]
+    clone, _ = candidate(intake=intake, key=key)
+    stranger = submit(clone)
+    assert stranger.returncode == 3
+    assert "SSL_CERT_FILE may name its certificate" in stranger.stderr
+    trusting = submit(clone, env={"SSL_CERT_FILE": str(certificate[0])})
+    assert trusting.returncode == 0, trusting.stderr
+    assert len(list((clone / "receipts").glob("*.json"))) == 1
