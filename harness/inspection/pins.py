@@ -74,16 +74,19 @@ def dependencies(checkout: Checkout, dockerfile: Dockerfile) -> Pins:
     return Pins(list(dict.fromkeys(pins.loose)), list(dict.fromkeys(pins.files)))
 
 
-def development_tools(checkout: Checkout, dockerfile: Dockerfile) -> list[str]:
-    """Tools for writing a service that pip installs into its image."""
-    places = _copied(dockerfile)
-    found: set[str] = set()
+def installed(checkout: Checkout, dockerfile: Dockerfile) -> Iterator[tuple[str, str]]:
+    """Every requirement that pip installs into the image, as it is written, and the file that says so."""
+    copied = _copied(dockerfile)
     for instruction in (i for stage in dockerfile.contributing for i in stage.instructions if i.keyword == "RUN"):
         for install in (one for one in installs(instruction.script) if one.tool == "pip"):
-            sources = (_source(path, checkout, {**places, **_mounted(instruction)}) for path in install.files)
-            listed = [one for name in sources if name for one in _requirements(checkout, name)]
-            found |= {project(one) for one in (*listed, *install.packages)} & DEVELOPMENT
-    return sorted(found)
+            sources = (_source(path, checkout, {**copied, **_mounted(instruction)}) for path in install.files)
+            yield from ((one, name) for name in sources if name for one in _requirements(checkout, name))
+            yield from ((package, "Dockerfile") for package in install.packages)
+
+
+def development_tools(checkout: Checkout, dockerfile: Dockerfile) -> list[str]:
+    """Tools for writing a service that pip installs into its image."""
+    return sorted({project(requirement) for requirement, _ in installed(checkout, dockerfile)} & DEVELOPMENT)
 
 
 def loose_requirements(checkout: Checkout, name: str) -> Iterator[str]:

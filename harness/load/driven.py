@@ -103,3 +103,9 @@ def cpu_share(windows: Sequence[Driven], service: str) -> float | None:
     used = [one.cpu(service) for one in windows]
     known = [seconds for seconds in used if seconds is not None]
     return sum(known) / sum(one.seconds for one in windows) if known and len(known) == len(used) else None
+
+
+def cpu_per_answer(windows: Sequence[Driven], service: str) -> float | None:
+    """Cpu seconds per good answer of one service, in windows in which it was driven; None where that is not known."""
+    share, good = cpu_share(windows, service) if windows else None, sum(int(one.good.sum()) for one in windows)
+    return share * sum(one.seconds for one in windows) / good if share is not None and good else None

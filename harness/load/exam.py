@@ -166,10 +166,11 @@ def _rest(rig: Rig, warm: rounds.Warm, seen: Seen) -> None:
     if seen.drivable < DEAD:
         return
     rig.say(f"latency at {settings.required_rate:g} requests a second")
-    seen.required = _level(rig, "required", dict.fromkeys(NAMES, settings.required_rate), capacity)
+    usual = last.cpu_per_answer(REFERENCE)
+    seen.required = _level(rig, "required", dict.fromkeys(NAMES, settings.required_rate), capacity, usual)
     rig.say("latency at 70 % of its own capacity")
     own = {name: OWN_SHARE * min(capacity[CANDIDATE], capacity[name]) for name in NAMES}
-    seen.own = _level(rig, "own", own, capacity)
+    seen.own = _level(rig, "own", own, capacity, usual, relative=True)
     rig.say("latency ladder")
     seen.ladder = objective.ladder(rig, capacity)
     rig.say("health under load")
@@ -193,26 +194,39 @@ def _rest(rig: Rig, warm: rounds.Warm, seen: Seen) -> None:
     seen.ready_after_overload = _answers(rig)
 
 
-def _level(rig: Rig, label: str, rates: dict[Name, float], capacity: dict[Name, float]) -> Tried[Level]:
+def _level(
+    rig: Rig, label: str, rates: dict[Name, float], capacity: dict[Name, float], usual: float | None, *,
+    relative: bool = False,
+) -> Tried[Level]:  # fmt: skip
+    """Latency at these rates. `usual` is what an answer cost the reference when capacity was measured, in cpu seconds.
+
+    Rates that are `relative` to capacity go down with it where the machine has become slower since.
+    """
+    # A queue that can only grow would still be worked off while the reference is driven.
+    alone = rates[CANDIDATE] > capacity[CANDIDATE]
+    asked = {CANDIDATE: rates[CANDIDATE]} if alone else rates
+    slower = [1.0]
+
+    def attempt(number: str) -> Level:
+        by = slower[-1] if relative else 1.0
+        found = objective.level(rig, f"{label}-{number}", {name: rate / by for name, rate in asked.items()})
+        slower.append(max(1.0, found.slowness(usual)))
+        return found
+
     def void(found: Level) -> list[str]:
         if found.hopeless(CANDIDATE) and not found.hopeless(REFERENCE):
             return []
         windows = found.of(REFERENCE) or found.of(CANDIDATE)
-        tolerance = _tolerance(rig.settings)
-        why = reasons(conditions_of(windows), tolerance)
+        why = reasons(conditions_of(windows), _tolerance(rig.settings))
         if found.verdict(REFERENCE) is Verdict.MISSED and not rig.alone:
             why.append("the reference misses the objective too")
+        expected, now = slower[-2:] if relative else (1.0, slower[-1])
+        if now > rig.settings.slowdown * expected and not found.met(CANDIDATE):
+            why.append(f"the machine became slower: an answer cost the reference {now:.1f} times what it had before")
         return why
 
-    # A queue that can only grow would still be worked off while the reference is driven.
-    alone = rates[CANDIDATE] > capacity[CANDIDATE]
-    return tried(
-        rig,
-        lambda n: objective.level(rig, f"{label}-{n}", {CANDIDATE: rates[CANDIDATE]} if alone else rates),
-        void,
-        # Requests of one window share what the machine does in that second, which the binomial rule knows nothing of.
-        lambda found: found.met(CANDIDATE) or found.hopeless(CANDIDATE),
-    )
+    # Requests of one window share what the machine does in that second, which the binomial rule knows nothing of.
+    return tried(rig, attempt, void, lambda found: found.met(CANDIDATE) or found.hopeless(CANDIDATE))
 
 
 def healthy(found: Health, settings: Settings) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.load import slices
-from harness.load.driven import Driven, latencies
+from harness.load.driven import Driven, cpu_per_answer, latencies
 from harness.load.plan import Window
-from harness.load.rig import NAMES, Name, Rig
+from harness.load.rig import NAMES, REFERENCE, Name, Rig
 from harness.load.slices import Verdict
 
 LEAD_IN = 0.2
@@ -50,6 +50,14 @@ class Level:
         late, total = self.late(name)
         verdict = self.verdict(name)
         return verdict is Verdict.MET or (verdict is Verdict.OPEN and late <= 0.05 * total)
+
+    def slowness(self, usual: float | None) -> float:
+        """How many times the reference's usual cpu seconds per answer it needed here; 1 where that is not known.
+
+        It is the same program with the same requests, so what changes is the machine.
+        """
+        cost = cpu_per_answer(self.of(REFERENCE), REFERENCE)
+        return cost / usual if cost and usual else 1.0
 
     def quantiles(self, name: Name) -> tuple[float, float, float]:
         """p50, p95 and p99 in milliseconds; infinite where so many were not answered rightly."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.load import slices
-from harness.load.driven import Driven, conditions_of, cpu_share
+from harness.load.driven import Driven, conditions_of, cpu_per_answer, cpu_share
 from harness.load.plan import Window
 from harness.load.rig import CANDIDATE, NAMES, REFERENCE, Name, Rig
 from harness.load.settings import Settings
@@ -106,8 +106,7 @@ class Round:
 
     def cpu_per_answer(self, name: Name) -> float | None:
         """Cpu seconds per good answer of one service; None where it is not known."""
-        share, rate = cpu_share(self.of(name), name), self.rate(name)
-        return share / rate if share is not None and rate else None
+        return cpu_per_answer(self.of(name), name)
 
     @property
     def idle(self) -> float | None:

@@ -23,7 +23,6 @@ SHED = (429, 503)
 """Answers of a service that takes no more for now; before SIGTERM they are as good as any."""
 SENDING_SECONDS = 5.0
 ACCEPTED_SECONDS = 5.0
-PROBE_SECONDS = 0.7
 PROBE_INTERVAL = 0.2
 
 
@@ -41,15 +40,15 @@ def examine(stage: Stage[Settings], service: Service, batches: Batches, pace: Pa
         with ThreadPoolExecutor(1) as pool:
             start = time.monotonic()
             stopping = pool.submit(service.stop, grace)
-            began = _begun_after(settings, service, batches, start)
+            begun = _begun_after(settings, service, batches, start)
             time.sleep(max(0.0, start + settings.draining_seconds - time.monotonic()))
             arriving.release()
             seconds = stopping.result()
-        for flight in (arriving, *flights):
+        for flight in (arriving, *flights, *begun):
             flight.land()
     refused = [flight for flight in landed if flight.reply is not None and flight.reply.status in SHED]
     _requests(stage, batches, [flight for flight in (arriving, *flights) if flight not in refused], len(landed))
-    _end(stage, service, seconds, began)
+    _end(stage, service, seconds, [flight.reply.status for flight in begun if flight.reply is not None])
 
 
 def _taken(service: Service, batches: Batches, rows: int, sure: int, seconds: float) -> int:
@@ -76,18 +75,19 @@ def _wait_until_accepted(service: Service, flights: list[Flight], live_path: str
         client.get(live_path, seconds=ACCEPTED_SECONDS)
 
 
-def _begun_after(settings: Settings, service: Service, batches: Batches, start: float) -> list[int]:
-    """Status codes of the answers to requests that were begun after SIGTERM and its grace."""
+def _begun_after(settings: Settings, service: Service, batches: Batches, start: float) -> list[Flight]:
+    """Requests that are begun after SIGTERM and its grace.
+
+    Each may be answered until the service has ended: one that is taken has to wait for what is in flight. None is begun
+    after its end, when the engine may have given its address to another.
+    """
     time.sleep(max(0.0, start + settings.grace_seconds - time.monotonic()))
-    statuses: list[int] = []
+    patience = settings.draining_seconds + settings.request_seconds
+    begun: list[Flight] = []
     while time.monotonic() < start + settings.draining_seconds and service.state().running:
-        with Client(service.url) as client, suppress(NoAnswer):
-            reply = send(client, batches.make(1), PROBE_SECONDS)
-            # The engine may give the address of a service that has ended to the next one.
-            if service.state().running:
-                statuses.append(reply.status)
+        begun.append(Flight(service.url, batches.make(1), patience))
         time.sleep(PROBE_INTERVAL)
-    return statuses
+    return begun
 
 
 def _requests(stage: Stage[Settings], batches: Batches, flights: list[Flight], landed: int) -> None:

@@ -35,7 +35,7 @@ def examine(stage: Stage[Settings], service: Service, batches: Batches, pace: Pa
     """
     _does_not_grow(stage, service, batches, pace)
     if service.state().running:
-        _survives(stage, service, batches, pace)
+        _survives(stage, service, batches)
     else:
         stage.not_assessed("survives_large_batches", "Not reached: the service had not survived smaller requests.")
 
@@ -75,17 +75,17 @@ def _does_not_grow(stage: Stage[Settings], service: Service, batches: Batches, p
     )
 
 
-def _survives(stage: Stage[Settings], service: Service, batches: Batches, pace: Pace) -> None:
+def _survives(stage: Stage[Settings], service: Service, batches: Batches) -> None:
     settings, limit = stage.settings, stage.subject.challenge.spec.limits.memory_mb
-    rows = max(min(settings.usual_rows, pace.most_rows), pace.rows(settings.large_seconds, settings.large_rows))
-    large = [batches.make(rows) for _ in range(settings.large_requests)]
+    # No fewer for a slow service: what makes it slow may be what takes the memory.
+    large = [batches.make(settings.large_rows) for _ in range(settings.large_requests)]
     with stage.ledger.span("measuring"):
         said = _send(service, large, len(large), settings.request_seconds)
     if stage.subject.sandbox.name == "local":
         stage.not_assessed("survives_large_batches", "A plain process has no limit of memory.")
         return
     problem = _death(service.state(), limit) or _broken(said)
-    what = f"{len(large)} requests of {rows:,} rows ({len(large[0].body) / 1e6:.1f} MB) at once"
+    what = f"{len(large)} requests of {settings.large_rows:,} rows ({len(large[0].body) / 1e6:.1f} MB) at once"
     advice = (
         "Bound the size of a body and what is worked on at once, and refuse the rest with 413, 429 or 503 before it is "
         "read."

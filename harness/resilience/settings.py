@@ -23,10 +23,10 @@ class Settings(Record):
     heavy_rows: int = Field(6000, ge=1)
     """It has no more rows than this, so that a service which large requests end is not found out twice."""
     in_flight: int = Field(6, ge=1)
-    grace_seconds: float = Field(1.2, ge=0)
+    grace_seconds: float = Field(2.0, ge=0)
     """After SIGTERM, before new requests have to be turned away. The worker threads of gunicorn look for the signal
     once a second."""
-    draining_seconds: float = Field(2.0, gt=0)
+    draining_seconds: float = Field(3.0, gt=0)
     """After SIGTERM, until the last request in flight has arrived whole; new ones are tried until then."""
 
     usual_rows: int = Field(2000, ge=1)
@@ -35,8 +35,6 @@ class Settings(Record):
     """Rows of a request that a service may refuse, with 413, 429 or 503."""
     large_requests: int = Field(6, ge=1)
     """So many of them at once."""
-    large_seconds: float = Field(1, gt=0)
-    """One of them has fewer rows where a slow service would take longer than this."""
     growth_callers: int = Field(4, ge=1)
     growth_requests: int = Field(24, ge=1)
     """Requests of one round."""

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from grading.evidence import Record
-from harness.inspection import ci, documents, entrypoint, junk, loads, pins, secrets, suite
+from harness.inspection import ci, documents, entrypoint, junk, libraries, loads, pins, secrets, suite
 from harness.inspection.checkout import Checkout
 from harness.inspection.claims import Claim, listed
 from harness.inspection.dockerfile import Dockerfile, parse
@@ -82,6 +82,11 @@ def _dependencies(of: Repository) -> str:
     found = pins.dependencies(of.files, of.dockerfile)
     nothing = [] if found.files or found.loose else ["there is neither a lock file nor a list of requirements"]
     return listed("Dependencies have no fixed version", [*found.loose, *nothing])
+
+
+def _libraries(of: Repository) -> str:
+    found = libraries.differing(of.files, of.dockerfile)
+    return listed("The model is loaded by another version of its library than saved it", found)
 
 
 def _exec_form(of: Repository) -> str:
@@ -162,6 +167,12 @@ CLAIMS = (
         "Every dependency has a fixed version.",
         "Pin each with ==, or commit a lock file and install from it.",
         _dependencies,
+    ),
+    Claim(
+        "model_library_version",
+        "The model is loaded by the version of its library that saved it, as far as the files tell.",
+        "Install what the model's requirements.txt names, or train it anew with what you install.",
+        _libraries,
     ),
     Claim(
         "exec_form",

@@ -260,8 +260,36 @@ def test_what_is_not_answered_rightly_is_late_and_hopeless_whatever_the_machine_
 def test_an_objective_that_is_missed_once_is_measured_again(monkeypatch, second, met):
     left = iter([level(50, 100), second, level(0, 100)])
     monkeypatch.setattr(exam.objective, "level", lambda *_: next(left))
-    found = exam._level(Patient(), "own", {CANDIDATE: 20.0}, {CANDIDATE: 40.0})
+    found = exam._level(Patient(), "own", {CANDIDATE: 20.0}, {CANDIDATE: 40.0}, None)
     assert (found.result.met(CANDIDATE), found.void) == (met, ())
+
+
+@pytest.mark.parametrize(
+    ("costs", "late", "void", "rates"),
+    [
+        pytest.param([0.015, 0.015], [50, 0], False, [20.0, 20 / 1.5], id="slower, then asked less of"),
+        pytest.param([0.015] * 3, [50] * 3, False, [20.0, 20 / 1.5, 20 / 1.5], id="slower, and late at what it can do"),
+        pytest.param([0.015, 0.030], [50, 50], True, [20.0, 20 / 1.5], id="slower and slower: nobody's fault"),
+        pytest.param([0.015], [0], False, [20.0], id="slower, and in time all the same"),
+        pytest.param([0.011, 0.011], [50, 50], False, [20.0, 20 / 1.1], id="no slower than it always varies"),
+    ],
+)
+def test_what_a_slower_machine_made_late_is_not_the_candidates(monkeypatch, costs, late, void, rates):
+    """`costs` are the reference's cpu seconds per answer in each try; they were 0.010 when capacity was measured."""
+    seen = []
+
+    def drive(_, __, asked):
+        cost, slow = costs[len(seen)], late[len(seen)]
+        seen.append(asked[CANDIDATE])
+        reference = window(REFERENCE, 100, busy=100 * cost)
+        return Level(asked, (*level(slow, 100).windows, reference), objective_ms=100)
+
+    monkeypatch.setattr(exam.objective, "level", drive)
+    asked = dict.fromkeys((CANDIDATE, REFERENCE), 20.0)
+    found = exam._level(Patient(), "own", asked, dict.fromkeys(asked, 40.0), 0.010, relative=True)
+    assert seen == pytest.approx(rates)
+    assert bool(found.void) == void
+    assert ("became slower" in " ".join(found.void)) == void
 
 
 def test_health_is_held_against_what_a_prediction_takes_and_not_against_what_a_cache_takes():

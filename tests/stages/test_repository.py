@@ -59,9 +59,10 @@ def test_a_sound_submission_passes_every_check(judge, folder_of):
 
 def test_an_empty_folder_passes_only_what_absence_cannot_break(judge, folder_of):
     seen = judge("repository", folder_of({"notes.txt": "nothing yet"}))
-    assert set(seen.checks) - seen.failed == {"no_secrets", "no_junk", "no_unsafe_load"}
+    assert set(seen.checks) - seen.failed == {"no_secrets", "no_junk", "no_unsafe_load", "model_library_version"}
 
 
+SAVED = "flavors:\n  python_function: {loader_module: mlflow.sklearn}\n  sklearn: {sklearn_version: 1.9.1}\n"
 LAST = 'CMD ["python", "-m", "app"]\n'
 FAULTS = {
     "no Dockerfile": ({"Dockerfile": None}, {"dockerfile_present", "base_pinned", "exec_form"}),
@@ -93,6 +94,13 @@ FAULTS = {
     "an unpinned project": (
         changed("Dockerfile", "-r requirements.txt", ".")
         | {"pyproject.toml": '[project]\nname = "a"\ndependencies = ["fastapi"]\n'}, {"dependencies_pinned"}),
+    "an older library than the model's": (
+        {"model/MLmodel": SAVED, "requirements.txt": "scikit-learn==1.8.1 \\\n  --hash=sha256:00\n"},
+        {"model_library_version"}),
+    "another library by a lock of poetry": (
+        changed("Dockerfile", "pip install --no-cache-dir -r requirements.txt", "poetry install --no-root")
+        | {"model/MLmodel": SAVED, "poetry.lock": '[[package]]\nname = "Scikit_Learn"\nversion = "2.0"\n'},
+        {"model_library_version"}),
     "shell form": (changed("Dockerfile", LAST, "CMD python -m app\n"), {"exec_form"}),
     "sh -c without exec": (changed("Dockerfile", LAST, 'CMD ["sh", "-c", "python -m app"]\n'), {"exec_form"}),
     "a script without exec": (
@@ -167,6 +175,10 @@ SOUND_TOO = {
     "loose requirements of development": {"requirements-dev.txt": "pytest\nruff\n"},
     "the model's own requirements": {
         "model/MLmodel": "flavors: {}\n", "model/requirements.txt": "mlflow\n", "model/model.pkl": b"\0" * 11 * 2**20},
+    "a release of the model's library that only mends": {
+        "model/MLmodel": SAVED, "requirements.txt": "scikit-learn==1.9.2\nuvicorn==0.32.0\n"},
+    "a model of another kind": {
+        "model/MLmodel": "flavors: [xgboost]\n", "requirements.txt": "scikit-learn==1.8.0\n"},
     "exec in shell form": changed("Dockerfile", LAST, "CMD exec python -m app\n"),
     "sh -c with exec": changed("Dockerfile", LAST, 'CMD ["sh", "-c", "exec python -m app --port ${PORT:-8080}"]\n'),
     "an init": changed("Dockerfile", LAST, 'ENTRYPOINT ["tini", "-g", "--", "python", "-m", "app"]\n'),

@@ -21,6 +21,7 @@ BODY_CAP = 4 * 1024 * 1024
 NUMERIC = ["amount", "hour", "account_age_days", "distance_km", "transactions_24h", "avg_amount_30d", "merchant_risk"]
 TEXT = ["merchant_category", "channel", "country"]
 READY = threading.Event()
+STOPPING = threading.Event()
 LOCK = threading.Lock()
 
 
@@ -178,6 +179,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if self.path != "/invocations":
             return self.answer(404, {"error": "no such route"})
+        if STOPPING.is_set():
+            # It has to wait for its turn.
+            time.sleep(1)
         status, value = invocations(body, self.headers.get("Content-Type", ""))
         if status != 200 and flawed("html_errors"):
             return self.answer(status, "<h1>sorry</h1>", "text/html")
@@ -240,7 +244,8 @@ def main() -> None:
     def stop(*_: object) -> None:
         if flawed("exits_at_once"):
             os._exit(0)
-        threading.Timer(3 if flawed("stops_late") else 0, server.shutdown).start()
+        STOPPING.set()
+        threading.Timer(5 if flawed("stops_late") else 0, server.shutdown).start()
 
     if not flawed("deaf"):
         signal.signal(signal.SIGTERM, stop)
