@@ -112,12 +112,14 @@ class Loop:
         return status
 
     def _probe(self, stop: Event) -> None:
-        connection = self._connect()
+        # At random moments: a route that waits for a lock would answer whenever it is free, and one pause later a
+        # regular probe would always meet the same part of the next prediction.
+        connection, rng = self._connect(), np.random.default_rng(self.window.seed)
         while not stop.is_set():
             sent = time.monotonic()
             status, _, _ = connection.send("GET", self.window.probe)
             self.notes.add_probe(self.index, sent, time.monotonic(), status)
-            stop.wait(self.window.probe_pause)
+            stop.wait(rng.exponential(self.window.probe_pause))
         connection.close()
 
     def _spawn(self, group: Group, run: Callable[..., object], *arguments: object) -> None:

@@ -46,7 +46,7 @@ class Window:
     seed: int = 0
     """Of the arrival times."""
     probe: str = ""
-    """A path to GET at the same time, one request after the other, `probe_pause` seconds apart."""
+    """A path to GET at the same time, one request after the other, `probe_pause` seconds apart on average."""
     probe_pause: float = 0.02
 
     @property

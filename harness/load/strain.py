@@ -123,7 +123,8 @@ def health_of(driven: Driven, rows: int, different: int) -> Health:
 
 def _probed(rig: Rig, pool: str, users: int) -> Driven:
     seconds, path = rig.settings.health_seconds, rig.settings.health_path
-    return rig.drive([Window(CANDIDATE, pool, seconds=seconds, users=users, lead_in=0.0, probe=path)])[0]
+    window = Window(CANDIDATE, pool, seconds=seconds, users=users, lead_in=0.0, probe=path, seed=rig.seed(pool))
+    return rig.drive([window])[0]
 
 
 def same_against_unique(rig: Rig, capacity: float, length: float) -> float | None:
