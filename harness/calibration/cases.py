@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grading.calibration.matrix import automatic
@@ -38,15 +38,14 @@ class Case:
         """Whether it must lose nothing."""
         return not self.base
 
-    @property
-    def timed(self) -> bool:
-        """Whether it has to be graded alone, since other work on the machine would show in what is found."""
-        return any(stage_module(stage).TIMED for stage in self.stages)
+    def part(self, *, timed: bool) -> Case:
+        """The same with its timed stages only, which other work on the machine would show in, or with all others."""
+        return replace(self, stages=tuple(stage for stage in self.stages if timed == stage_module(stage).TIMED))
 
     def expected_seconds(self, challenge: Challenge, profile: Profile) -> float:
         """What it takes, if it takes what the reference does."""
         by_stage = challenge.spec.expected_seconds.get(profile, {})
-        return BUILD_SECONDS + sum(by_stage.get(stage, 0.0) for stage in self.stages)
+        return BUILD_SECONDS + sum(by_stage.get(stage, 0.0) for stage in self.stages) if self.stages else 0.0
 
 
 def cases(

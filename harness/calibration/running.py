@@ -1,4 +1,4 @@
-"""Grades a known submission and judges what became of it."""
+"""Grades a known submission, and judges what became of it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,21 @@ class Bench:
     """Take the runs that are there already."""
 
 
-def judge(bench: Bench, case: Case, listen: Listener) -> FlawedRow | GoldenRow:
-    """Grade a known submission, the stages that the machine left undecided once more, and judge it."""
+@dataclass(frozen=True)
+class Graded:
+    """The gradings of a known submission, and why some of it could not be graded."""
+
+    reports: tuple[Report, ...] = ()
+    failure: str = ""
+
+    def __add__(self, other: Graded) -> Graded:
+        """Both, each run once."""
+        runs = {report.run.id: report for report in (*self.reports, *other.reports)}
+        return Graded(tuple(runs.values()), self.failure or other.failure)
+
+
+def grade(bench: Bench, case: Case, listen: Listener) -> Graded:
+    """Grade a known submission, and the stages that the machine left undecided once more."""
     gradings, failure = _earlier(bench, case) if bench.resume else [], ""
     for attempt in range(ATTEMPTS):
         if not (left := _undecided(case, _merged(gradings))):
@@ -48,11 +61,16 @@ def judge(bench: Bench, case: Case, listen: Listener) -> FlawedRow | GoldenRow:
             failure = ""
         except InfrastructureError as error:
             failure = str(error)
+    return Graded(tuple(gradings), failure)
+
+
+def judge(bench: Bench, case: Case, graded: Graded) -> FlawedRow | GoldenRow:
+    """Judge a known submission by what its gradings say."""
     grading = Grading(
-        runs=tuple(report.run.id for report in gradings),
-        scores=tuple(_merged(gradings).values()),
-        seconds=round(sum(report.ledger.wall for report in gradings), 1),
-        failure=failure,
+        runs=tuple(report.run.id for report in graded.reports),
+        scores=tuple(_merged(graded.reports).values()),
+        seconds=round(sum(report.ledger.wall for report in graded.reports), 1),
+        failure=graded.failure,
     )
     rubric = bench.challenge.spec.rubric
     if case.golden:

@@ -20,7 +20,7 @@ from types import FrameType
 
 from grading.calibration.records import FlawedRow, GoldenRow
 from harness.calibration.cases import Case
-from harness.calibration.running import Bench, judge
+from harness.calibration.running import Bench, Graded, grade, judge
 from harness.errors import InfrastructureError
 
 TOGETHER = 3
@@ -32,24 +32,31 @@ Tell = Callable[[str, str, str], None]
 
 def seconds(bench: Bench, case: Case) -> float:
     """By how much a case lengthens the calibration, if it takes what the reference does."""
-    return case.expected_seconds(bench.challenge, bench.profile) / (1 if case.timed else TOGETHER)
+    untimed, timed = (case.part(timed=flag).expected_seconds(bench.challenge, bench.profile) for flag in (False, True))
+    return untimed / TOGETHER + timed
 
 
 def judged(bench: Bench, cases: Sequence[Case], tell: Tell) -> Iterator[FlawedRow | GoldenRow]:
-    """Grade all cases and yield each row as soon as it is there: the timed ones last, one at a time."""
-    yield from _together(bench, [case for case in cases if not case.timed], tell)
-    for case in cases:
-        if case.timed:
-            yield judge(bench, case, partial(tell, case.name))
+    """Grade all cases and yield each row as soon as it is there: their timed stages last, one case at a time."""
+    untimed = {case.name: part for case in cases if (part := case.part(timed=False)).stages}
+    timed = {case.name: part for case in cases if (part := case.part(timed=True)).stages}
+    by_name, graded = {case.name: case for case in cases}, dict[str, Graded]()
+    for name, found in _together(bench, list(untimed.values()), tell):
+        graded[name] = found
+        if name not in timed:
+            yield judge(bench, by_name[name], found)
+    for name, part in timed.items():
+        found = grade(bench, part, partial(tell, name))
+        yield judge(bench, by_name[name], graded.get(name, Graded()) + found)
 
 
-def _together(bench: Bench, cases: Sequence[Case], tell: Tell) -> Iterator[FlawedRow | GoldenRow]:
+def _together(bench: Bench, cases: Sequence[Case], tell: Tell) -> Iterator[tuple[str, Graded]]:
     if not cases:
         return
     context = multiprocessing.get_context("spawn")
     said: SimpleQueue[tuple[str, str, str]] = context.SimpleQueue()
     with ProcessPoolExecutor(TOGETHER, context, _Worker.begin, (said,)) as pool:
-        waiting: set[Future[FlawedRow | GoldenRow]] = {pool.submit(_Worker.judge, bench, case) for case in cases}
+        waiting: set[Future[tuple[str, Graded]]] = {pool.submit(_Worker.grade, bench, case) for case in cases}
         try:
             while waiting:
                 done, waiting = wait(waiting, LOOK, FIRST_COMPLETED)
@@ -81,12 +88,12 @@ class _Worker:
         threading.Thread(target=cls._watch, daemon=True).start()
 
     @classmethod
-    def judge(cls, bench: Bench, case: Case) -> FlawedRow | GoldenRow:
+    def grade(cls, bench: Bench, case: Case) -> tuple[str, Graded]:
         if cls.ended:
             raise KeyboardInterrupt
         cls.working = True
         try:
-            return judge(bench, case, lambda stage, message: cls.said.put((case.name, stage, message)))
+            return case.name, grade(bench, case, lambda stage, message: cls.said.put((case.name, stage, message)))
         finally:
             cls.working = False
 

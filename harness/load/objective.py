@@ -11,10 +11,12 @@ from harness.load import slices
 from harness.load.driven import Driven, cpu_per_answer, latencies
 from harness.load.plan import Window
 from harness.load.rig import NAMES, REFERENCE, Name, Rig
+from harness.load.rounds import WARM_UP
 from harness.load.slices import Verdict
 
 LEAD_IN = 0.2
 WINDOW_SECONDS = 1.0
+YARDSTICK_SECONDS = 0.4
 STEEP = 3.0
 """A service is driven up the ladder until its p95 is this many times the objective: then only the axis grows."""
 
@@ -26,6 +28,8 @@ class Level:
     rates: dict[Name, float]
     windows: tuple[Driven, ...]
     objective_ms: float
+    yardstick: tuple[Driven, ...] = ()
+    """Closed loops to the reference in between, as when capacity was measured: how fast the machine is meanwhile."""
 
     def of(self, name: Name) -> list[Driven]:
         """The windows of one service."""
@@ -52,11 +56,11 @@ class Level:
         return verdict is Verdict.MET or (verdict is Verdict.OPEN and late <= 0.05 * total)
 
     def slowness(self, usual: float | None) -> float:
-        """How many times the reference's usual cpu seconds per answer it needed here; 1 where that is not known.
+        """How many times its usual cpu seconds an answer cost the reference meanwhile; 1 where that is not known.
 
-        It is the same program with the same requests, so what changes is the machine.
+        It is the same program under the same load, so what changes is the machine.
         """
-        cost = cpu_per_answer(self.of(REFERENCE), REFERENCE)
+        cost = cpu_per_answer(self.yardstick, REFERENCE)
         return cost / usual if cost and usual else 1.0
 
     def quantiles(self, name: Name) -> tuple[float, float, float]:
@@ -74,17 +78,32 @@ def level(rig: Rig, label: str, rates: dict[Name, float]) -> Level:
     for look in range(settings.looks):
         pool = f"objective-{label}-{look}"
         rig.fill(pool, math.ceil(most + 5 * math.sqrt(most)) + 10)
-        order = [
-            # The same arrival times for both where the rates are the same.
-            Window(name, pool, steps=((rates[name], WINDOW_SECONDS),), lead_in=LEAD_IN, seed=rig.seed(f"{pool}-{n}"))
-            for n in range(count)
-            for name in rates
-        ]
-        found = Level(rates, (*found.windows, *rig.drive(order)), settings.objective_ms)
+        driven = rig.drive(_turns(rig, pool, rates, count))
+        found = Level(
+            rates,
+            (*found.windows, *(one for one in driven if one.seen.window.steps)),
+            settings.objective_ms,
+            (*found.yardstick, *(one for one in driven if not one.seen.window.steps)),
+        )
         if all(found.verdict(name) is not Verdict.OPEN for name in rates):
             break
     rig.keep(f"objective-{label}", list(found.windows))
     return found
+
+
+def _turns(rig: Rig, pool: str, rates: dict[Name, float], count: int) -> list[Window]:
+    """Each service at its rate, so many times, and after each turn a yardstick where the reference is among them."""
+    yardstick = Window(REFERENCE, WARM_UP, seconds=YARDSTICK_SECONDS, users=rig.settings.users)
+    order: list[Window] = []
+    for number in range(count):
+        # The same arrival times for both where the rates are the same.
+        seed = rig.seed(f"{pool}-{number}")
+        order += [
+            Window(name, pool, steps=((rate, WINDOW_SECONDS),), lead_in=LEAD_IN, seed=seed)
+            for name, rate in rates.items()
+        ]
+        order += [yardstick] if REFERENCE in rates else []
+    return order
 
 
 def ladder(rig: Rig, capacity: dict[Name, float]) -> dict[Name, list[tuple[float, float]]]:

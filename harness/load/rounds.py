@@ -16,7 +16,8 @@ from harness.load.settings import Settings
 LEAD_IN = 0.1
 SPARE = 1.5
 """A pool holds this many times the requests that are expected to be sent."""
-WARM_REQUESTS = 1000
+WARM_UP, WARM_REQUESTS = "warm-up", 1000
+"""A pool that nothing is concluded from, and how many requests it has."""
 SHORT, LONG = 2.0, 10.0
 """Seconds that a slice waits for its last answers: what a slow service still works on would slow the other's slice."""
 
@@ -39,10 +40,9 @@ class Warm:
 def warm_up(rig: Rig) -> Warm:
     """Drive both services in turns until neither gets faster."""
     settings = rig.settings
-    rig.fill("warm-up", WARM_REQUESTS)
+    rig.fill(WARM_UP, WARM_REQUESTS)
     order = [
-        Window(name, "warm-up", seconds=settings.warm_window_seconds, users=settings.users, lead_in=0.0)
-        for name in NAMES
+        Window(name, WARM_UP, seconds=settings.warm_window_seconds, users=settings.users, lead_in=0.0) for name in NAMES
     ]
     rates: dict[Name, list[float]] = {name: [] for name in NAMES}
     medians: dict[Name, float] = {}

@@ -282,7 +282,7 @@ def test_what_a_slower_machine_made_late_is_not_the_candidates(monkeypatch, cost
         cost, slow = costs[len(seen)], late[len(seen)]
         seen.append(asked[CANDIDATE])
         reference = window(REFERENCE, 100, busy=100 * cost)
-        return Level(asked, (*level(slow, 100).windows, reference), objective_ms=100)
+        return Level(asked, level(slow, 100).windows, objective_ms=100, yardstick=(reference,))
 
     monkeypatch.setattr(exam.objective, "level", drive)
     asked = dict.fromkeys((CANDIDATE, REFERENCE), 20.0)
