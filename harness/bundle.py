@@ -11,6 +11,9 @@ import io
 import json
 import stat
 import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -112,6 +115,21 @@ def unpack(bundle: Path, destination: Path, *, cap_mb: int = 512) -> Manifest:
     if digest(destination / FILES) != manifest.submission:
         raise UsageError(f"{bundle} was altered: its files are not those that its manifest names")
     return manifest
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Path]:
+    """The folder of a submission: `path` itself or, of a bundle, what it holds, for the length of the block.
+
+    Raises:
+        UsageError: it is a file and no sound bundle.
+    """
+    if not path.is_file():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="mlops-harness-") as made:
+        unpack(path, Path(made) / "bundle")
+        yield (Path(made) / "bundle" / FILES).rename(Path(made) / path.stem)
 
 
 def sha256(bundle: Path) -> str:

@@ -86,20 +86,22 @@ def cli() -> None:
 @click.option("--mlflow", "mlflow_uri", envvar="MLFLOW_TRACKING_URI", metavar="URI", help="Log the grading to MLflow.")
 @click.pass_context
 def grade(ctx: click.Context, /, path: Path, fail_under: float | None, as_json: bool, **asked: Any) -> None:
-    """Grade the submission in the folder PATH.
+    """Grade the submission in the folder PATH, or the bundle PATH (.tar) as a candidate handed it in.
 
     \b
     Examples:
       harness grade ../candidate-17
+      harness grade handed-in/0f3a61c2d4e5.tar
       harness grade . --profile public --stage drift
       harness grade submission --fail-under 60 --json > report.json
     """
-    from harness import grading_run, terminal
+    from harness import bundle, grading_run, terminal
 
-    order, notes = grading_run.order(path, **{k: v for k, v in asked.items() if k != "mlflow_uri"})
-    for note in notes:
-        terminal.note(note)
-    folder, report, warning = grading_run.execute(order, terminal.Progress(order), asked["mlflow_uri"])
+    with bundle.opened(path) as submission:
+        order, notes = grading_run.order(submission, **{k: v for k, v in asked.items() if k != "mlflow_uri"})
+        for note in notes:
+            terminal.note(note)
+        folder, report, warning = grading_run.execute(order, terminal.Progress(order), asked["mlflow_uri"])
     if warning:
         terminal.note(warning)
     if as_json:

@@ -38,7 +38,12 @@ HERE = click.argument("folder", type=FOLDER, default=Path(), metavar="[FOLDER]")
     "--public-key", default="", metavar="KEY", help="The key that signs receipts, as 'harness invite' shows it."
 )
 @click.option("--template-url", default="", metavar="URL", help="Where the candidate can fetch later editions.")
-@click.option("--templates", type=FOLDER, metavar="FOLDER", help="Where editions of templates are kept.")
+@click.option(
+    "--templates",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="Where editions of templates are kept; ~/.local/share/mlops-harness/templates unless given.",
+)
 def new(challenge_id: str, destination: Path, templates: Path | None, deliver_to: str, **answers: str) -> None:
     """Make a repository for one candidate in the folder DEST.
 
@@ -56,18 +61,27 @@ def new(challenge_id: str, destination: Path, templates: Path | None, deliver_to
           --deadline 2026-03-31T23:59:00+02:00 --deliver-to https://intake.example.com
     """
     from harness import challenge as challenges
+    from harness import receipts
     from harness.journey import invitation, new, template
 
     found = challenges.named(challenge_id)
     click.echo(f"making {destination}: packs the harness, renders the template (some seconds)", err=True)
     to = invitation.destination(deliver_to)
     answers |= {"challenge": found.id, "deadline": invitation.moment(answers["deadline"])}
+    if answers["public_key"]:
+        receipts.fingerprint(answers["public_key"])
     answers |= {"deliver_kind": to.kind, "deliver_to": to.to}
     edition = new.render(found, destination, answers, templates or template.home())
     click.echo(f"{destination}: '{found.spec.title}' for {answers['candidate']}, edition {edition.tag} of its template")
     click.echo(f"  handed in to: {to.to} ({to.kind})")
     click.echo(f"  the template: {edition.repository}{' (a new edition)' if edition.new else ''}")
+    if to.kind == "folder":
+        click.echo("  that folder is on the machine of whoever runs 'make submit'; they send you the bundle from there")
+    if to.kind == "https" and not answers["public_key"]:
+        click.echo("  without --public-key the candidate cannot tell whose signature a receipt bears")
     click.echo("Push it to where the candidate can clone it. They start with: make help")
+    if to.kind == "https":
+        click.echo("Send them the token of their invitation by another way: it is in no file of the repository.")
 
 
 @click.command()
@@ -124,6 +138,7 @@ def check(ctx: click.Context, /, folder: Path, stages: tuple[str, ...], **asked:
 @click.option("--to", metavar="WHERE", help="Deliver there, and not where the invitation says.")
 @click.option("--bundle", type=FILE, metavar="FILE", help="Deliver this bundle, packed by an earlier try.")
 @click.option("--allow-dirty", is_flag=True, help="Hand in tracked files as they are, committed or not.")
+@click.option("--allow-secrets", is_flag=True, help="Hand in what looks like a secret too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--no-check", is_flag=True, help="Do not run the check afterwards.")
 @SANDBOX
@@ -133,6 +148,7 @@ def submit(
     to: str | None,
     bundle: Path | None,
     allow_dirty: bool,
+    allow_secrets: bool,
     yes: bool,
     no_check: bool,
     sandbox: str,
@@ -159,7 +175,7 @@ def submit(
     display.invitation(invited)
     with submit.packed(root, invited, bundle) as packing:
         display.contents(packing)
-        packing.refuse(allow_dirty=allow_dirty)
+        packing.refuse(allow_dirty=allow_dirty, allow_secrets=allow_secrets)
         if not yes:
             display.ask(invited)
         proof, path = submit.hand_in(packing.parcel(), invited, display.say)
@@ -191,7 +207,11 @@ def receipt_show(file: Path) -> None:
 
 @receipt.command("verify")
 @click.argument("file", type=FILE)
-@click.option("--key", metavar="KEY|FILE", help="The company's public key; without it, the key's fingerprint is shown.")
+@click.option(
+    "--key",
+    metavar="KEY|FILE",
+    help="The company's public key; without it, the one in invitation.toml here, or the fingerprint is shown.",
+)
 @click.option("--bundle", type=FILE, metavar="FILE", help="The bundle that it should be for.")
 def receipt_verify(file: Path, key: str | None, bundle: Path | None) -> None:
     """Verify the receipt FILE, offline: that nobody altered it, whose key signed it, which bundle it is for.
@@ -206,9 +226,10 @@ def receipt_verify(file: Path, key: str | None, bundle: Path | None) -> None:
     """
     from harness.journey import display, submit
 
-    held = submit.check_proof(file, key and submit.public_key(key), bundle)
+    trusted = submit.public_key(key) if key else submit.invited_key(Path())
+    held = submit.check_proof(file, trusted, bundle)
     display.facts(held)
-    display.verified(held, key=key is not None, bundle=bundle is not None)
+    display.verified(held, key=trusted is not None, bundle=bundle is not None)
 
 
 def _check(folder: Path, stages: tuple[str, ...], *, everything: bool, sandbox: str, runs: Path | None) -> int:

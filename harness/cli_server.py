@@ -88,7 +88,14 @@ def _settings(home: Path, database: str, **more: Any) -> Settings:
 @_placed
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
-@click.option("--issuer", default=platform.node(), metavar="NAME", envvar="HARNESS_ISSUER", help="Who signs receipts.")
+@click.option(
+    "--issuer",
+    default=platform.node(),
+    show_default=True,
+    metavar="NAME",
+    envvar="HARNESS_ISSUER",
+    help="Who signs receipts.",
+)
 @click.option("--cap-mb", type=click.IntRange(1, 512), default=64, show_default=True, help="The largest bundle taken.")
 @click.option("--address-rate", default="600/minute", show_default=True, help="Requests of one address.")
 @click.option("--token-rate", default="120/minute", show_default=True, help="Requests with one token.")
@@ -168,9 +175,12 @@ def create(home: Path, database: str, challenge_id: str | None, as_json: bool, e
     from harness.server import display, invitations
     from harness.server.database import opened
 
-    settings = _settings(home, database)
+    settings, found = _settings(home, database), challenges.named(challenge_id).id
+    if not (home / "signing.key").exists():
+        click.echo(f"note: {home} was no intake yet; it is one now, with a key of its own", err=True)
+    if asked["deadline"] and asked["deadline"] < datetime.now(UTC):
+        click.echo("note: that deadline is over: nothing will be taken", err=True)
     settings.prepare()
-    found = challenges.named(challenge_id).id
     with opened(settings.url) as db, db.write() as session:
         shown, token = invitations.create(session, challenge=found, extra_seconds=extra, **asked)
     display.created(shown, token, settings.public_key, as_json=as_json)
@@ -228,10 +238,12 @@ def extend(name: str, home: Path, database: str, as_json: bool, **asked: Any) ->
 @JSON
 def log(name: str, home: Path, database: str, limit: int, as_json: bool) -> None:
     """Show the audit log, or what concerns invitation ID. The database lets nobody change or remove a line."""
-    from harness.server import audit, display
+    from harness.server import audit, display, invitations
     from harness.server.database import opened
 
     with opened(_existing(home, database)) as db, db.read() as session:
+        if name:
+            invitations.existing(session, name)
         display.logged(audit.read(session, invitation=name, limit=limit), as_json=as_json)
 
 

@@ -54,6 +54,16 @@ def test_what_is_unpacked_is_what_was_packed(tree, tmp_path):
     assert os.access(tmp_path / "out" / "files" / "run.sh", os.X_OK)
 
 
+def test_a_bundle_is_opened_as_the_folder_that_it_holds_and_a_folder_as_itself(tree, tmp_path):
+    root = tree()
+    manifest = pack(root, tmp_path / "ada.tar")
+    with bundle.opened(tmp_path / "ada.tar") as folder:
+        assert (folder.name, digest(folder)) == ("ada", manifest.submission)
+    assert not folder.exists()
+    with bundle.opened(root) as folder:
+        assert folder == root
+
+
 def rewrite(path, change):
     """A bundle with its members changed: `change` takes and gives lists of (member, content)."""
     with tarfile.open(path) as archive:

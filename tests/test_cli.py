@@ -45,7 +45,7 @@ def test_help_imports_nothing_slow():
     ("arguments", "said"),
     [
         (["grade", "no/such/folder"], "does not exist"),
-        (["grade", "Makefile"], "is not a folder"),
+        (["grade", "Makefile"], "is no bundle"),
         (["grade", REFERENCE, "--challenge", "astrology"], "there is no challenge 'astrology'"),
         (["grade", REFERENCE, "--stage", "astrology"], "there is no stage 'astrology'"),
         (["grade", REFERENCE, "--profile", "astrology"], "review"),

@@ -50,7 +50,7 @@ def install(repository: Path, remote: Remote) -> Path:
         UsageError: it is no bare repository, or has a hook that is not ours.
     """
     repository = repository.resolve()
-    if git.run(repository, "rev-parse", "--is-bare-repository").strip() != b"true":
+    if (repository / ".git").exists() or git.run(repository, "rev-parse", "--is-bare-repository").strip() != b"true":
         raise UsageError(f"{repository} is not a bare repository", f"'git init --bare {repository}.git' makes one.")
     hook = repository / "hooks" / "post-receive"
     if hook.exists() and MARK not in hook.read_text("utf-8", "replace"):

@@ -56,6 +56,7 @@ def look(root: Path, destination: Path) -> Contents:
         )
     submission = export(root, destination)
     checkout = Checkout(submission.files)
+    token = invitation.known_token(root)
     status = _status(root)
     sizes = {name: checkout.size(name) for name in checkout.names}
     return Contents(
@@ -73,6 +74,11 @@ def look(root: Path, destination: Path) -> Contents:
         secret=(
             *(f"an environment file in {name}" for name in checkout.names if secrets.is_dotenv(name)),
             *map(str, secrets.scan(checkout)),
+            *(
+                f"the token of your invitation in {name}"
+                for name in checkout.names
+                if token and token in checkout.text(name)
+            ),
         ),
     )
 

@@ -45,11 +45,11 @@ def contents(packing: Packing) -> None:
     if found is None:
         console.print(f"the bundle {packing.bundle}, as it was packed", markup=False)
         return
-    console.print(f"[bold]Handed in[/]: {found.files} files that git tracks, {found.size / 1e6:.1f} MB")
+    console.print(f"[bold]To hand in[/]: {found.files} files that git tracks, {found.size / 1e6:.1f} MB")
     _list(console, "  with changes that are not committed", found.changed, "yellow")
     _list(console, "  large (a point is lost for it)", found.large, "yellow")
     _list(console, "  looks like a secret", found.secret, "red")
-    console.print("[bold]Not handed in[/]:")
+    console.print("[bold]Left out[/]:")
     _list(console, "  ignored by git", found.ignored)
     _list(console, "  not tracked, and not ignored", found.untracked, "yellow")
     _list(console, "  unfit for a bundle", found.submission.left_out, "red")
@@ -103,7 +103,7 @@ def verified(found: Receipt, *, key: bool, bundle: bool) -> None:
     if bundle:
         click.echo("  and the bundle is the one that was received")
     if key:
-        click.echo("  and it was signed with the key that you gave")
+        click.echo("  and it was signed with the key that you gave, or that invitation.toml names")
     else:
         click.echo(
             f"  whose key {found.fingerprint} is, it cannot say: compare it with what the company publishes (--key)"

@@ -61,8 +61,9 @@ def put(  # noqa: PLR0917  # all of them are needed, in the order in which the i
                 answer = client.put(url, content=_pieces(bundle, say), headers=headers)
             except httpx.TransportError as error:
                 trouble = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                if "CERTIFICATE_VERIFY_FAILED" in trouble:
-                    trouble += ". If you trust it, SSL_CERT_FILE may name its certificate"
+                if "[SSL" in trouble:
+                    untrusted = "CERTIFICATE_VERIFY_FAILED" in trouble
+                    trouble += ". If you trust it, SSL_CERT_FILE may name its certificate" if untrusted else ""
                     break
             else:
                 if answer.status_code not in PASSING:

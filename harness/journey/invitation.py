@@ -8,7 +8,7 @@ import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
@@ -75,7 +75,7 @@ def destination(to: str) -> Deliver:
     Raises:
         UsageError: it is an address that a token must not be sent to.
     """
-    parts = urlsplit(to)
+    parts = _split(to)
     if to.startswith(("git+", "ssh://", "git://")) or to.endswith(".git") or re.match(r"[\w.-]+@[\w.-]+:", to):
         return Deliver(kind="git", to=to.removeprefix("git+"))
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
@@ -84,7 +84,26 @@ def destination(to: str) -> Deliver:
         raise UsageError(
             f"nothing is handed in over '{parts.scheme}'", "Name a folder, an https:// address, or a git remote."
         )
+    if "//" in to.lstrip("/"):
+        raise UsageError(f"'{to}' is no address and no folder", "An intake's begins with https://.")
     return Deliver(kind="folder", to=to)
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address.
+
+    Raises:
+        UsageError: it names no host, or a port that is none.
+    """
+    shown = "Write it like https://intake.example.com."
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # which reads it
+    except ValueError as error:
+        raise UsageError(f"'{address}' is no address: {error}", shown) from error
+    if parts.scheme in ("http", "https") and (not parts.hostname or " " in parts.netloc):
+        raise UsageError(f"'{address}' names no host", shown)
+    return parts
 
 
 def moment(text: str) -> str:
@@ -103,17 +122,19 @@ def moment(text: str) -> str:
     return text
 
 
+def known_token(folder: Path) -> str:
+    """The candidate's token for an intake: `$HARNESS_TOKEN`, or the file `.harness-token`; empty if there is none."""
+    path = folder / TOKEN
+    return (os.environ.get(TOKEN_VARIABLE, "") or (path.read_text("utf-8") if path.is_file() else "")).strip()
+
+
 def token(folder: Path) -> str:
-    """The candidate's token for an intake: `$HARNESS_TOKEN`, or the file `.harness-token`.
+    """The same, where it has to be there.
 
     Raises:
         UsageError: there is none.
     """
-    found = os.environ.get(TOKEN_VARIABLE, "")
-    path = folder / TOKEN
-    if not found and path.is_file():
-        found = path.read_text("utf-8")
-    if not (found := found.strip()):
+    if not (found := known_token(folder)):
         raise UsageError(
             "handing in needs the token of your invitation, and there is none",
             f"Write it into {TOKEN} at the top of the repository (git ignores it), or set {TOKEN_VARIABLE}.",

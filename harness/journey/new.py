@@ -74,8 +74,9 @@ def update(folder: Path) -> Updated:
         # What git says through plumbum's errors, of a source that is not there, for one.
         said = (getattr(error, "stderr", "") or str(error)).strip()
         raise UsageError(
-            f"the template of {root} cannot be fetched: {said.splitlines()[-1] if said else error}",
-            f"It comes from the address in {ANSWERS} (_src_path): ask those who invited you.",
+            f"no later edition can be fetched for {root}: {said.splitlines()[-1] if said else error}",
+            f"Editions come from the address in {ANSWERS} (_src_path). Where that is on another machine, those who "
+            "invited you run 'harness update' there, and you pull what they push.",
         ) from error
     changed = tuple(line[3:] for line in git(root, "status", "--porcelain").splitlines())
     conflicts = tuple(git(root, "diff", "--name-only", "--diff-filter=U").splitlines())

@@ -12,6 +12,7 @@ from harness import bundle as bundles
 from harness import receipts
 from harness.errors import UsageError
 from harness.journey import acknowledgement, delivery
+from harness.journey import invitation as invitations
 from harness.journey.acknowledgement import Acknowledgement
 from harness.journey.contents import RECEIPTS, Contents, look
 from harness.journey.delivery import Parcel, Say
@@ -30,13 +31,20 @@ class Packing:
     contents: Contents | None
     bundle: Path | None
 
-    def refuse(self, *, allow_dirty: bool) -> None:
+    def refuse(self, *, allow_dirty: bool, allow_secrets: bool) -> None:
         """Stop what would hand in something else than the candidate thinks.
 
         Raises:
-            UsageError: the tree is not the last commit, and nobody said that it may be so.
+            UsageError: the tree is not the last commit, or holds what looks like a secret, and nobody said that it may.
         """
-        if self.contents is None or not self.contents.dirty:
+        if self.contents is None:
+            return
+        if self.contents.secret and not allow_secrets:
+            raise UsageError(
+                f"this looks like a secret, and would be handed in: {_some(self.contents.secret)}",
+                "Take it out of git and revoke it if it is one; --allow-secrets hands it in all the same.",
+            )
+        if not self.contents.dirty:
             return
         if not allow_dirty:
             raise UsageError(
@@ -101,9 +109,13 @@ def hand_in(parcel: Parcel, invitation: Invitation, say: Say) -> tuple[Receipt |
             f"When {invitation.deliver.to} can be reached: {later}. Or send that file to those who invited you. "
             "Trying again never counts as another attempt.",
         ) from error
-    if isinstance(proof, Acknowledgement) and (before := _signed(path, parcel)):
+    before = _signed(path, parcel)
+    if isinstance(proof, Acknowledgement) and before:
         # A remote's hook speaks once; pushing the same commit again brings no second receipt.
+        say(f"delivered to {proof.delivered_to}; the receipt is the one that these files got before")
         return before, path
+    if before and proof == before:
+        say(f"received before, as attempt {before.attempt}: the same files are no new attempt; the last attempt counts")
     if isinstance(proof, Receipt):
         try:
             receipts.verify(proof, invitation.public_key or None)
@@ -142,6 +154,14 @@ def public_key(text: str) -> str:
     key = path.read_text("utf-8").strip() if path.is_file() else text.strip()
     receipts.fingerprint(key)
     return key
+
+
+def invited_key(folder: Path) -> str | None:
+    """The public key that the invitation in a folder names, if there is one."""
+    try:
+        return invitations.read(folder).public_key or None
+    except UsageError:
+        return None
 
 
 def _same_bundle(proof: Receipt | Acknowledgement, bundle: Path) -> None:

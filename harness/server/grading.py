@@ -136,7 +136,8 @@ class Grading:
         ended = json.loads((self.place / "ended").read_bytes())
         folder, code = self.place / str(ended["name"]), int(ended["code"])
         if code not in (GRADED, VOID):
-            raise InfrastructureError(f"the grader ended with exit code {code}: {_last(folder / 'stderr')}")
+            said = _last(folder / "stderr") or "it said nothing"
+            raise InfrastructureError(f"the grader ended with exit code {code}: {said}")
         try:
             report = json.loads((folder / "stdout").read_bytes())
             run, void, why = str(report["run"]["id"]), bool(report["void"]), "; ".join(report.get("void_because", ()))

@@ -47,7 +47,15 @@ def create(
     attempts: int,
     extra_seconds: int = 0,
 ) -> tuple[Shown, str]:
-    """A new invitation, and its token, which is nowhere to be found afterwards."""
+    """A new invitation, and its token, which is nowhere to be found afterwards.
+
+    Raises:
+        UsageError: the name is empty, or more than a line of text.
+    """
+    if not candidate.strip() or not candidate.isprintable():
+        raise UsageError(
+            "a candidate's name is a line of text", "It stands in their receipts: --candidate 'Ada Lovelace'."
+        )
     name = f"inv-{secrets.token_hex(4)}"
     token = f"{name}.{secrets.token_urlsafe(32)}"
     row = Invitation(
@@ -63,6 +71,15 @@ def create(
 def every(session: Session) -> list[Shown]:
     """All invitations, the latest first."""
     return [_shown(session, row) for row in session.scalars(select(Invitation).order_by(Invitation.created_at.desc()))]
+
+
+def existing(session: Session, name: str) -> None:
+    """See that there is an invitation of that name.
+
+    Raises:
+        UsageError: there is not.
+    """
+    _named(session, name)
 
 
 def extend(

@@ -77,7 +77,7 @@ def finish(session: Session, claim: Claim, state: State, *, run: str = "", error
     fields = {"state": state, "run": run, "error": error, "finished_at": now, "owner": "", "lease_until": None}
     if not _change(session, claim, **fields):
         return False
-    told = run if state is State.GRADED else error
+    told = run if state is State.GRADED else f"{error}; 'harness invite regrade {claim.digest[:12]}' grades it again"
     audit.record(session, state.value, invitation=claim.invitation, digest=claim.digest, detail=told)
     return True
 

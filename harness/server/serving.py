@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -48,7 +49,10 @@ def serve(settings: Settings, place: Place, hooks: HookSettings | None = None) -
         UsageError: another server has this home, the port is taken, or a setting is wrong.
         InfrastructureError: the database does not answer.
     """
+    if shutil.which(settings.grader[0]) is None:
+        raise UsageError(f"the grader '{settings.grader[0]}' is no program that can be run", "See --grader.")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     settings.prepare()
     with _home(settings.home), opened(settings.url) as database:
         uploads.sweep(settings.incoming)

@@ -126,6 +126,11 @@ def test_a_folder_with_something_in_it_is_left_alone(challenge, tmp_path):
         (["--deadline", "2026-03-31T23:59:00"], "names no time zone"),
         (["--deliver-to", "http://intake.example.com"], "nothing is handed in over 'http'"),
         (["--deliver-to", "ftp://intake.example.com"], "nothing is handed in over 'ftp'"),
+        (["--deliver-to", "https//intake.example.com"], "is no address and no folder"),
+        (["--deliver-to", "https://"], "names no host"),
+        (["--deliver-to", "https://in take.example.com"], "names no host"),
+        (["--deliver-to", "https://intake.example.com:port"], "is no address"),
+        (["--public-key", "foo"], "a public key is base64 of 32 bytes"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_made(tmp_path, arguments, said):
@@ -245,7 +250,7 @@ def test_an_update_with_nothing_new_says_so(challenge, tmp_path):
 def test_a_template_that_is_out_of_reach_is_named_and_nothing_is_touched(challenge, tmp_path):
     work = start(challenge, tmp_path)
     shutil.move(tmp_path / "store", tmp_path / "elsewhere")
-    with pytest.raises(UsageError, match="template"):
+    with pytest.raises(UsageError, match="no later edition can be fetched"):
         new.update(work)
     assert git(work, "status", "--porcelain") == ""
 

@@ -53,6 +53,22 @@ def test_what_is_handed_in_and_what_is_not_is_named_before_anything_leaves(repos
     assert "not tracked, and not ignored: forgotten.py" in done.stderr
 
 
+@pytest.mark.parametrize("what", ["an environment file", "your invitation's token"])
+def test_what_looks_like_a_secret_is_handed_in_only_if_told(repository, what):
+    (repository / ".harness-token").write_text("inv-0badcafe.notForOthers\n")
+    commit(repository, **({"_env": "A=1\n"} if "file" in what else {"notes": "it is inv-0badcafe.notForOthers\n"}))
+    if "file" in what:
+        git(repository, "mv", "_env", ".env")
+        git(repository, "commit", "--quiet", "--message", "more")
+    git(repository, "rm", "--cached", "--quiet", "--ignore-unmatch", ".harness-token")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "without the token")
+    done = harness(repository, *NOW)
+    assert done.returncode == 2
+    assert f"looks like a secret, and would be handed in: {what}" in done.stderr
+    assert bundles(repository) == []
+    assert harness(repository, *NOW, "--allow-secrets").returncode == 0
+
+
 @pytest.mark.parametrize("how", ["changed", "staged", "untracked", "deleted"])
 def test_a_dirty_tree_is_refused_unless_told(repository, how):
     app = repository / "service" / "app.py"
@@ -288,6 +304,12 @@ def test_a_forged_receipt_and_another_bundle_are_told_apart(repository, tmp_path
     verify = ("receipt", "verify", str(path))
     assert harness(tmp_path, *verify, "--key", str(key), "--bundle", str(packed)).returncode == 0
     assert "compare it with what the company publishes" in harness(tmp_path, *verify).stdout
+    invited = (
+        f'challenge = "x"\ncandidate = "Ada"\npublic_key = "{receipt.public_key}"\n'
+        '[deliver]\nkind = "folder"\nto = "x"\n'
+    )
+    (tmp_path / "invitation.toml").write_text(invited)
+    assert "that invitation.toml names" in harness(tmp_path, *verify).stdout
     assert "Acme" in harness(tmp_path, "receipt", "show", str(path)).stdout
     other = receipts.public(receipts.new_key(tmp_path / "other"))
     assert "signed with another key" in harness(tmp_path, *verify, "--key", other).stderr

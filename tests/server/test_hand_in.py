@@ -107,7 +107,9 @@ def test_handing_in_the_same_again_is_the_same_receipt_and_attempt(company, cand
     assert submit(clone).returncode == 0
     (path,) = (clone / "receipts").glob("*.json")
     first = path.read_bytes()
-    assert submit(clone).returncode == 0
+    again = submit(clone)
+    assert again.returncode == 0
+    assert "received before, as attempt 1: the same files are no new attempt" in again.stderr
     assert path.read_bytes() == first
     assert len([line for line in intake.audit(token.partition(".")[0]) if line.event == "received"]) == 1
 

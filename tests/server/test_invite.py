@@ -57,6 +57,8 @@ def test_an_invitation_is_extended_and_revoked(invite):
         (["create", "--candidate", "A", "--deadline", "tomorrow"], "is no moment; write it like"),
         (["create", "--candidate", "A", "--deadline", "2026-01-01T00:00:00"], "names no time zone"),
         (["create", "--candidate", "A", "--extra", "soon"], "write it like 90m, 2h or 1d"),
+        (["create", "--candidate", " "], "a line of text"),
+        (["create", "--candidate", "Ada\nLovelace"], "a line of text"),
         (["list"], "there is no intake in"),
     ],
 )
@@ -68,7 +70,7 @@ def test_what_cannot_be_done_says_why(invite, arguments, why):
 
 def test_what_does_not_exist_is_not_changed(invite):
     invite("create", "--candidate", "Ada")
-    for command in (["extend", "inv-nothing", "--attempts", "1"], ["revoke", "inv-nothing"]):
+    for command in (["extend", "inv-nothing", "--attempts", "1"], ["revoke", "inv-nothing"], ["log", "inv-nothing"]):
         answer = invite(*command)
         assert answer.returncode == 2
         assert "there is no invitation 'inv-nothing'" in answer.stderr
@@ -76,9 +78,17 @@ def test_what_does_not_exist_is_not_changed(invite):
     assert "no grading of a submission abc has failed" in invite("regrade", "abc").stderr
 
 
+def test_a_new_home_and_a_deadline_that_is_over_are_said_to_be_so(invite):
+    first = invite("create", "--candidate", "Ada", "--deadline", "2020-01-01T00:00:00Z")
+    assert "was no intake yet" in first.stderr
+    assert "that deadline is over" in first.stderr
+    assert "was no intake" not in invite("create", "--candidate", "Bob").stderr
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
+        (["--grader", "no-such-program {submission}"], "is no program that can be run"),
         (["--database", "nonsense"], "is not understood"),
         (["--database", "postgresql://x@127.0.0.1:1/x"], "does not answer"),
         (["--token-rate", "often"], "is no rate"),
