@@ -13,6 +13,8 @@ from harness.journey.git import git, run
 from harness.submission import TOOLS, Submission, export
 
 RECEIPTS = "receipts"
+TOKEN_LEAST = 16
+"""Characters of a token; anything shorter is none, and would be found everywhere."""
 OURS = (f"{TOOLS}/", f"{RECEIPTS}/", invitation.TOKEN)
 """What the harness keeps in a repository: no part of a submission, and never a reason to call a tree dirty."""
 
@@ -57,6 +59,7 @@ def look(root: Path, destination: Path) -> Contents:
     submission = export(root, destination)
     checkout = Checkout(submission.files)
     token = invitation.known_token(root)
+    told = len(token) >= TOKEN_LEAST
     status = _status(root)
     sizes = {name: checkout.size(name) for name in checkout.names}
     return Contents(
@@ -77,7 +80,7 @@ def look(root: Path, destination: Path) -> Contents:
             *(
                 f"the token of your invitation in {name}"
                 for name in checkout.names
-                if token and token in checkout.text(name)
+                if told and token in checkout.text(name)
             ),
         ),
     )
