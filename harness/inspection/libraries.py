@@ -40,7 +40,7 @@ def _models(checkout: Checkout) -> Iterator[tuple[str, str]]:
     for name in (n for n in checkout.names if PurePosixPath(n).name == "MLmodel"):
         try:
             saved = yaml.safe_load(checkout.text(name))["flavors"]["sklearn"]["sklearn_version"]
-        except (yaml.YAMLError, TypeError, KeyError, RecursionError):
+        except (yaml.YAMLError, TypeError, KeyError, ValueError, RecursionError):
             continue
         yield str(PurePosixPath(name).parent), str(saved)
 
@@ -57,7 +57,8 @@ def _locked(checkout: Checkout) -> Iterator[tuple[str, tuple[str, str]]]:
             lock = tomllib.loads(checkout.text(name))
         except (tomllib.TOMLDecodeError, RecursionError):
             continue
-        for package in lock.get("package") or lock.get("packages") or ():
+        packages = lock.get("package") or lock.get("packages")
+        for package in packages if isinstance(packages, list) else ():
             if isinstance(package, dict) and {"name", "version"} <= package.keys():
                 yield project(str(package["name"])), (str(package["version"]), name)
 

@@ -125,7 +125,9 @@ def moment(text: str) -> str:
 def known_token(folder: Path) -> str:
     """The candidate's token for an intake: `$HARNESS_TOKEN`, or the file `.harness-token`; empty if there is none."""
     path = folder / TOKEN
-    return (os.environ.get(TOKEN_VARIABLE, "") or (path.read_text("utf-8") if path.is_file() else "")).strip()
+    return (
+        os.environ.get(TOKEN_VARIABLE, "") or (path.read_text("utf-8", "replace") if path.is_file() else "")
+    ).strip()
 
 
 def token(folder: Path) -> str:

@@ -177,6 +177,9 @@ SOUND_TOO = {
         "model/MLmodel": "flavors: {}\n", "model/requirements.txt": "mlflow\n", "model/model.pkl": b"\0" * 11 * 2**20},
     "a release of the model's library that only mends": {
         "model/MLmodel": SAVED, "requirements.txt": "scikit-learn==1.9.2\nuvicorn==0.32.0\n"},
+    "lock files and models that are none": {
+        "model/MLmodel": "flavors: {sklearn: {sklearn_version: [2001-99-99]}}\n", "uv.lock": "package = 5\n",
+        "poetry.lock": "package = ['a', {name = 'b'}]\n", "pylock.toml": "packages = {name = 'scikit-learn'}\n"},
     "a model of another kind": {
         "model/MLmodel": "flavors: [xgboost]\n", "requirements.txt": "scikit-learn==1.8.0\n"},
     "exec in shell form": changed("Dockerfile", LAST, "CMD exec python -m app\n"),
