@@ -28,6 +28,9 @@ HERE = click.argument("folder", type=FOLDER, default=Path(), metavar="[FOLDER]")
 @click.option("--issuer", default="", metavar="NAME", help="Who invites; it stands in the invitation.")
 @click.option("--deadline", default="", metavar="TIME", help="RFC 3339 with a zone: 2026-03-31T23:59:00+02:00.")
 @click.option(
+    "--attempts", type=click.IntRange(1, 1000), help="How many attempts there are, as the intake counts them."
+)
+@click.option(
     "--deliver-to",
     default="../handed-in",
     show_default=True,
@@ -44,7 +47,7 @@ HERE = click.argument("folder", type=FOLDER, default=Path(), metavar="[FOLDER]")
     metavar="FOLDER",
     help="Where editions of templates are kept; ~/.local/share/mlops-harness/templates unless given.",
 )
-def new(challenge_id: str, destination: Path, templates: Path | None, deliver_to: str, **answers: str) -> None:
+def new(challenge_id: str, destination: Path, templates: Path | None, deliver_to: str, **answers: Any) -> None:
     """Make a repository for one candidate in the folder DEST.
 
     It holds the brief, the model, a service to start from, and the harness itself as a pinned wheel, so that
@@ -70,10 +73,10 @@ def new(challenge_id: str, destination: Path, templates: Path | None, deliver_to
     answers |= {"challenge": found.id, "deadline": invitation.moment(answers["deadline"])}
     if answers["public_key"]:
         receipts.fingerprint(answers["public_key"])
-    answers |= {"deliver_kind": to.kind, "deliver_to": to.to}
+    answers |= {"deliver_kind": to.kind, "deliver_to": to.to, "attempts": answers["attempts"] or 0}
     edition = new.render(found, destination, answers, templates or template.home())
     click.echo(f"{destination}: '{found.spec.title}' for {answers['candidate']}, edition {edition.tag} of its template")
-    click.echo(f"  handed in to: {to.to} ({to.kind})")
+    click.echo(f"  handed in to: {to.to} ({invitation.WHERE[to.kind]})")
     click.echo(f"  the template: {edition.repository}{' (a new edition)' if edition.new else ''}")
     if to.kind == "folder":
         click.echo("  that folder is on the machine of whoever runs 'make submit'; they send you the bundle from there")
@@ -227,9 +230,10 @@ def receipt_verify(file: Path, key: str | None, bundle: Path | None) -> None:
     from harness.journey import display, submit
 
     trusted = submit.public_key(key) if key else submit.invited_key(Path())
+    whose = "the key that you gave" if key else "the key that invitation.toml names" if trusted else ""
     held = submit.check_proof(file, trusted, bundle)
     display.facts(held)
-    display.verified(held, key=trusted is not None, bundle=bundle is not None)
+    display.verified(held, key=whose, bundle=bundle is not None)
 
 
 def _check(folder: Path, stages: tuple[str, ...], *, everything: bool, sandbox: str, runs: Path | None) -> int:

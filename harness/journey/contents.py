@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.inspection import junk, secrets
 from harness.inspection.checkout import Checkout
 from harness.journey import invitation
-from harness.journey.git import git, run
+from harness.journey.git import AUTHOR, git, run
 from harness.submission import TOOLS, Submission, export
 
 RECEIPTS = "receipts"
@@ -36,6 +36,8 @@ class Contents:
     """Files that are handed in and are so large that they cost a point."""
     secret: tuple[str, ...]
     """What looks like a secret in what is handed in."""
+    untouched: bool
+    """Whether these are the files that `harness new` made, as they were."""
 
     @property
     def dirty(self) -> tuple[str, ...]:
@@ -83,7 +85,15 @@ def look(root: Path, destination: Path) -> Contents:
                 if told and token in checkout.text(name)
             ),
         ),
+        untouched=_untouched(root),
     )
+
+
+def _untouched(root: Path) -> bool:
+    # In a shallow clone the oldest commit that is there is the candidate's own, and says nothing.
+    first, author = git(root, "log", "--max-parents=0", "--format=%H %ae", "HEAD").splitlines()[-1].split()
+    given = author == AUTHOR["GIT_AUTHOR_EMAIL"]
+    return given and run(root, "diff", "--quiet", first, "--", ".", f":(exclude){RECEIPTS}").returncode == 0
 
 
 def _status(root: Path) -> list[tuple[str, str]]:

@@ -20,6 +20,8 @@ from harness.receipts import Receipt
 from harness.submission import plain_name
 
 Say = Callable[[str], None]
+MOST = 10
+"""Lines that are quoted of what git said."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,10 @@ def to_remote(parcel: Parcel, invitation: Invitation, say: Say) -> Receipt | Ack
 
     code, said = push(root, to, f"HEAD:refs/heads/{branch}", hear)
     if code:
-        last = next((line for line in reversed(said) if line.strip()), "it said nothing")
+        told = "\n  ".join([line for line in said if line.strip()][-MOST:]) or "it said nothing"
         if any(re.search(r"rejected|declined|denied", line) for line in said):
-            raise UsageError(f"{to} refused the push: {' '.join(filter(None, heard)) or last}")
-        raise intake.Undelivered(f"git cannot push to {to}: {last}")
+            raise UsageError(f"{to} refused the push: {' '.join(filter(None, heard)) or told}")
+        raise intake.Undelivered(f"git cannot push to {to}:\n  {told}")
     return _receipt(heard, parcel) or _acknowledge(parcel, invitation, f"{to}, branch {branch}")
 
 

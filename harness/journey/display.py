@@ -36,6 +36,8 @@ def invitation(invited: Invitation) -> None:
         style = "yellow" if late else ""
         passed = ", which is over: it may be refused" if late else ""
         console.print(f"deadline: {invited.deadline.isoformat(sep=' ', timespec='minutes')}{passed}", style=style)
+    if invited.attempts:
+        console.print(f"attempts: {invited.attempts} in all; the last one counts")
 
 
 def contents(packing: Packing) -> None:
@@ -49,6 +51,8 @@ def contents(packing: Packing) -> None:
     _list(console, "  with changes that are not committed", found.changed, "yellow")
     _list(console, "  large (a point is lost for it)", found.large, "yellow")
     _list(console, "  looks like a secret", found.secret, "red")
+    if found.untouched:
+        console.print("  nothing in it differs from the template that you were given", style="yellow")
     console.print("[bold]Left out[/]:")
     _list(console, "  ignored by git", found.ignored)
     _list(console, "  not tracked, and not ignored", found.untracked, "yellow")
@@ -97,13 +101,13 @@ def facts(found: Receipt | Acknowledgement) -> None:
         click.echo(f"  {found.note}")
 
 
-def verified(found: Receipt, *, key: bool, bundle: bool) -> None:
-    """Say what was verified, and what was not."""
+def verified(found: Receipt, *, key: str, bundle: bool) -> None:
+    """Say what was verified, and what was not; `key` says whose key it was held against, if any."""
     click.echo(f"{click.style('holds', fg='green', bold=True)}: it says what was signed, and nothing was altered")
     if bundle:
         click.echo("  and the bundle is the one that was received")
     if key:
-        click.echo("  and it was signed with the key that you gave, or that invitation.toml names")
+        click.echo(f"  and it was signed with {key}")
     else:
         click.echo(
             f"  whose key {found.fingerprint} is, it cannot say: compare it with what the company publishes (--key)"

@@ -20,6 +20,8 @@ TOKEN = ".harness-token"  # noqa: S105  # the name of the file that holds it
 TOKEN_VARIABLE = "HARNESS_TOKEN"  # noqa: S105  # the name of the variable
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Kind = Literal["folder", "https", "git"]
+WHERE = {"folder": "a folder", "https": "an intake", "git": "a git remote"}
+"""What each kind of destination is called."""
 
 
 class Deliver(Record):
@@ -38,6 +40,9 @@ class Invitation(Record):
     issuer: str = ""
     """Who invites, as the candidate knows them."""
     deadline: AwareDatetime | None = None
+    """With the extra time, where there is some."""
+    attempts: int | None = Field(None, ge=1)
+    """How many different submissions are taken; whoever takes them keeps count."""
     deliver: Deliver
     public_key: str = ""
     """The key that receipts are signed with, where the company told it beforehand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import copier
 import yaml
@@ -19,7 +20,7 @@ from harness.journey.template import Edition
 ANSWERS = ".copier-answers.yml"
 
 
-def render(challenge: Challenge, destination: Path, answers: dict[str, str], store: Path) -> Edition:
+def render(challenge: Challenge, destination: Path, answers: dict[str, Any], store: Path) -> Edition:
     """Make a candidate's repository, with one commit; returns the edition of the template that it was made from.
 
     Raises:

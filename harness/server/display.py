@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,18 @@ def created(shown: Shown, token: str, public_key: str, *, as_json: bool) -> None
         "[yellow]note:[/] the token is shown this once. Give it to the candidate alone; it goes into .harness-token.",
         soft_wrap=True,
     )
+    Console(stderr=True, highlight=False).print(
+        f"Their repository: {shlex.join(_new(shown, public_key))}", markup=False, soft_wrap=True
+    )
+
+
+def _new(shown: Shown, public_key: str) -> list[str]:
+    until = shown.deadline and shown.deadline + timedelta(seconds=shown.extra_seconds)
+    return [
+        *("harness", "new", shown.challenge, "DEST", "--candidate", shown.candidate),
+        *(("--deadline", until.isoformat(timespec="seconds")) if until else ()),
+        *("--attempts", str(shown.attempts), "--public-key", public_key, "--deliver-to", "https://THIS-INTAKE"),
+    ]
 
 
 def listed(invitations: Sequence[Shown], *, as_json: bool) -> None:
@@ -48,11 +61,14 @@ def listed(invitations: Sequence[Shown], *, as_json: bool) -> None:
     if as_json:
         _json([shown.model_dump(mode="json") for shown in invitations])
         return
-    table = Table("id", "candidate", "challenge", "attempts", "deadline", "", box=None, pad_edge=False)
+    table = Table("id", "candidate", "challenge", "attempts", "deadline", "gradings", "", box=None, pad_edge=False)
     for shown in invitations:
         state = "revoked" if shown.revoked_at else ""
-        row = (shown.id, shown.candidate, shown.challenge, f"{shown.used} of {shown.attempts}", _until(shown), state)
-        table.add_row(*map(escape, row))
+        gradings = ", ".join(f"{count} {named}" for named, count in shown.gradings.items())
+        table.add_row(
+            shown.id, escape(shown.candidate), shown.challenge, f"{shown.used} of {shown.attempts}", _until(shown),
+            gradings, state,
+        )  # fmt: skip
     # What is piped on is not folded to the width of a terminal that is not there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(table if invitations else "there are no invitations")

@@ -16,7 +16,7 @@ from grading.evidence import Record
 from harness.errors import UsageError
 from harness.server import audit
 from harness.server.refusals import Refused
-from harness.server.tables import Invitation, Submission
+from harness.server.tables import Invitation, Job, Submission
 
 NAME = re.compile(r"inv-[0-9a-f]{8}")
 NOBODY = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
@@ -34,6 +34,8 @@ class Shown(Record):
     """Added to the deadline for this candidate."""
     attempts: int
     used: int
+    gradings: dict[str, int]
+    """How many of its submissions are queued, grading, graded, or failed through our own fault."""
     created_at: AwareDatetime
     revoked_at: AwareDatetime | None
 
@@ -179,11 +181,16 @@ def _used(session: Session, name: str) -> int:
     return session.scalar(select(func.count()).where(Submission.invitation_id == name)) or 0
 
 
+def _gradings(session: Session, name: str) -> dict[str, int]:
+    wanted = select(Job.state, func.count()).join(Submission).where(Submission.invitation_id == name)
+    return {state.value: count for state, count in session.execute(wanted.group_by(Job.state).order_by(Job.state))}
+
+
 def _shown(session: Session, row: Invitation) -> Shown:
     return Shown(
         id=row.id, candidate=row.candidate, challenge=row.challenge, deadline=row.deadline,
         extra_seconds=row.extra_seconds, attempts=row.attempts, used=_used(session, row.id),
-        created_at=row.created_at, revoked_at=row.revoked_at,
+        gradings=_gradings(session, row.id), created_at=row.created_at, revoked_at=row.revoked_at,
     )  # fmt: skip
 
 

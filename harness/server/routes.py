@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
+from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -148,6 +149,14 @@ def what_came_of_it(request: Request, digest: Digest, invitation: Invited) -> Pu
     with here.database.read() as session:
         found = status.read(session, invitation.id, digest)
     return status.report(here.settings, found)
+
+
+@routes.get("/health", tags=["health"])
+def health(request: Request) -> dict[str, str]:
+    """Answers while the intake and its database do: 503 while the database does not."""
+    with intake.of(request).database.read() as session:
+        session.execute(select(1))
+    return {"status": "ok"}
 
 
 @routes.get("/v1/key", tags=["receipts"])

@@ -15,6 +15,7 @@ ANSWERS = {
     "candidate": 'Ada "the first" Lovelace',
     "issuer": "Acme",
     "deadline": "2026-03-31T23:59:00+02:00",
+    "attempts": 3,
     "deliver_kind": "folder",
     "deliver_to": "../handed-in",
 }

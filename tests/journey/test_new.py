@@ -44,6 +44,7 @@ def test_the_invitation_says_what_was_asked_whatever_characters_a_name_holds(ren
     assert (said.candidate, said.issuer, said.challenge) == (ANSWERS["candidate"], "Acme", "fraud_detection")
     assert said.deadline is not None
     assert said.deadline.isoformat() == ANSWERS["deadline"]
+    assert said.attempts == 3
     assert (said.deliver.kind, said.deliver.to) == ("folder", "../handed-in")
     answers = yaml.safe_load((rendered / ".copier-answers.yml").read_text())
     assert answers["_commit"] == "v1"

@@ -33,6 +33,16 @@ def test_what_is_handed_in_and_what_is_not_is_named_before_anything_leaves(repos
     assert secret not in done.stderr
     assert "ignored by git: __pycache__/" in done.stderr
     assert "not tracked, and not ignored: forgotten.py" in done.stderr
+    assert "attempts: 3 in all" in done.stderr
+
+
+def test_the_template_as_it_was_given_is_said_to_be_that(repository):
+    said = "nothing in it differs from the template"
+    assert said in harness(repository, *NOW).stderr
+    (repository / "README.md").write_text("mine\n")
+    assert said not in harness(repository, *NOW, "--allow-dirty").stderr
+    git(repository, "commit", "--quiet", "--all", "--message", "mine")
+    assert said not in harness(repository, *NOW).stderr
 
 
 @pytest.mark.parametrize("what", ["an environment file", "the token of your invitation"])

@@ -75,6 +75,7 @@ def test_a_remote_that_refuses_is_quoted(invite, remote, tmp_path):
 def test_a_remote_that_is_not_there_is_an_outage_and_nothing_is_lost(invite, tmp_path):
     done = harness(invite("git", str(tmp_path / "nowhere.git")), *NOW)
     assert done.returncode == 3
+    assert "does not appear to be a git repository" in done.stderr
     assert "Nothing is lost" in done.stderr
 
 

@@ -135,6 +135,10 @@ def test_a_port_that_is_taken_is_told_and_the_home_is_free_again(new_intake, int
         assert "address already in use" in answer.stderr
 
 
+def test_it_says_that_it_works(intake):
+    assert httpx.get(f"{intake.address}/health").json() == {"status": "ok"}
+
+
 def test_no_page_of_the_intake_loads_anything_from_elsewhere(intake):
     described = httpx.get(f"{intake.address}/openapi.json").json()
     assert "/v1/submissions/{digest}" in described["paths"]

@@ -100,6 +100,7 @@ def test_an_invited_candidate_hands_in_and_follows_it_to_a_report(company, candi
         f"{intake.address}/v1/submissions/{receipt.submission}/report", headers={"Authorization": f"Bearer {token}"}
     )
     assert report.json()["points"] == 68.29
+    assert "1 graded" in harness("invite", "list", "--home", intake.home).stdout
 
 
 def test_handing_in_the_same_again_is_the_same_receipt_and_attempt(company, candidate):

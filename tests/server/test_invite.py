@@ -30,6 +30,7 @@ def test_a_token_is_shown_once_and_kept_nowhere(invite, tmp_path):
     made = invite("create", "--candidate", "Ada", "--deadline", "2099-01-01T00:00:00+01:00", "--extra", "90m")
     token = next(line.split()[1] for line in made.stdout.splitlines() if line.startswith("token"))
     assert "shown this once" in made.stderr
+    assert "--deadline 2099-01-01T00:30:00+00:00 --attempts 3 --public-key" in made.stderr
     shown = invite("list")
     assert "2098-12-31 23:00:00Z + 1:30:00" in shown.stdout
     assert "0 of 3" in shown.stdout
