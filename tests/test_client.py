@@ -82,6 +82,27 @@ def test_a_connection_that_is_closed_after_an_answer_is_not_held_against_the_ser
             assert [client.get("/").status for _ in range(3)] == [500] * 3
 
 
+def test_a_connection_whose_body_was_refused_is_not_used_again():
+    """As gunicorn may do: it loses the request that follows a body which it has not read."""
+    refused, answered = (f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode() for status in ("415 No", "200 OK"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run():
+            for answer in (refused, answered):
+                connection, _ = listener.accept()
+                connection.recv(65536)
+                connection.sendall(answer)
+                kept.append(connection)
+
+        kept = []
+        threading.Thread(target=run, daemon=True).start()
+        with Client(f"http://127.0.0.1:{listener.getsockname()[1]}", seconds=2.0) as client:
+            assert client.request("POST", "/", body=b"<rows/>").status == 415
+            assert client.get("/").status == 200
+    for connection in kept:
+        connection.close()
+
+
 def test_a_request_that_broke_on_a_new_connection_is_not_sent_again():
     asked = []
 
