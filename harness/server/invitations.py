@@ -183,7 +183,7 @@ def _used(session: Session, name: str) -> int:
 
 def _gradings(session: Session, name: str) -> dict[str, int]:
     wanted = select(Job.state, func.count()).join(Submission).where(Submission.invitation_id == name)
-    return {state.value: count for state, count in session.execute(wanted.group_by(Job.state).order_by(Job.state))}
+    return {str(state): count for state, count in session.execute(wanted.group_by(Job.state).order_by(Job.state))}
 
 
 def _shown(session: Session, row: Invitation) -> Shown:
