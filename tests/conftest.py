@@ -31,6 +31,9 @@ RUBRIC = {
 }
 
 
+ALONE = ("test_load_exam.py", "test_load_generator.py", "test_load_stage.py", "test_calibrate.py")
+
+
 @cache
 def engine_there() -> bool:
     return available()
@@ -39,7 +42,7 @@ def engine_there() -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What measures the machine, or grades on it, runs with nothing else beside it."""
     for item in items:
-        if item.path.parent.name == "load" or item.path.name in ("test_grade.py", "test_calibrate.py"):
+        if item.path.name in ALONE:
             item.add_marker("alone")
 
 

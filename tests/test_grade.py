@@ -109,6 +109,7 @@ def test_a_submission_that_never_serves_is_told_why_once(fault, tmp_path):
 ANSWERS = {"garbage": "self.send(200, bytes(range(256)))", "two gigabytes": HUGE, "silence": "time.sleep(3600)"}
 
 
+@pytest.mark.alone
 @pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -121,6 +122,7 @@ def test_a_submission_that_answers_nonsense_gets_a_full_report_at_its_floor(answ
     assert all(value == 0 for value in points.values()), points
 
 
+@pytest.mark.alone
 @pytest.mark.engine
 @pytest.mark.slow
 def test_the_reference_scores_every_automatic_point_and_rescoring_changes_no_byte(tmp_path):
