@@ -91,7 +91,7 @@ def look(root: Path, destination: Path) -> Contents:
 
 def _untouched(root: Path) -> bool:
     # In a shallow clone the oldest commit that is there is the candidate's own, and says nothing.
-    first, author = git(root, "log", "--max-parents=0", "--format=%H %ae", "HEAD").splitlines()[-1].split()
+    first, _, author = git(root, "log", "--max-parents=0", "--format=%H %ae", "HEAD").splitlines()[-1].partition(" ")
     given = author == AUTHOR["GIT_AUTHOR_EMAIL"]
     return given and run(root, "diff", "--quiet", first, "--", ".", f":(exclude){RECEIPTS}").returncode == 0
 

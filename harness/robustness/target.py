@@ -21,8 +21,6 @@ from harness.stages import Stage
 
 LIVES = 4
 """Services that are started at most."""
-ASKED = 2
-"""How often a service that runs is asked before its silence counts as its death: one answer can get lost."""
 TOO_OFTEN = "It was not sent: the service had died too often of what was sent before."
 
 
@@ -89,15 +87,11 @@ class Target:
     def alive(self) -> bool:
         """Whether the service runs and answers at all, whatever it answers."""
         service, client = self.current
-        for _ in range(ASKED):
-            try:
-                client.get(self.stage.settings.live_path, seconds=self.stage.settings.request_seconds)
-            except NoAnswer:
-                if not service.state().running:
-                    break
-            else:
-                return service.state().running
-        return False
+        try:
+            client.get(self.stage.settings.live_path, seconds=self.stage.settings.request_seconds)
+        except NoAnswer:
+            return False
+        return service.state().running
 
     def bury(self, what: str) -> None:
         """Note what it died of, and leave it."""

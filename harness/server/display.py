@@ -65,10 +65,9 @@ def listed(invitations: Sequence[Shown], *, as_json: bool) -> None:
     for shown in invitations:
         state = "revoked" if shown.revoked_at else ""
         gradings = ", ".join(f"{count} {named}" for named, count in shown.gradings.items())
-        table.add_row(
-            shown.id, escape(shown.candidate), shown.challenge, f"{shown.used} of {shown.attempts}", _until(shown),
-            gradings, state,
-        )  # fmt: skip
+        attempts = f"{shown.used} of {shown.attempts}"
+        row = (shown.id, shown.candidate, shown.challenge, attempts, _until(shown), gradings, state)
+        table.add_row(*map(escape, row))
     # What is piped on is not folded to the width of a terminal that is not there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(table if invitations else "there are no invitations")

@@ -45,6 +45,13 @@ def test_the_template_as_it_was_given_is_said_to_be_that(repository):
     assert said not in harness(repository, *NOW).stderr
 
 
+@pytest.mark.parametrize("address", ["", "a b@example.com"])
+def test_a_history_that_somebody_else_began_can_be_handed_in(repository, address):
+    git(repository, "checkout", "--quiet", "--orphan", "anew")
+    git(repository, "commit", "--quiet", "--allow-empty-message", "--message", "", GIT_AUTHOR_EMAIL=address)
+    assert harness(repository, *NOW).returncode == 0
+
+
 @pytest.mark.parametrize("what", ["an environment file", "the token of your invitation"])
 def test_what_looks_like_a_secret_is_handed_in_only_if_told(repository, what):
     (repository / ".harness-token").write_text("inv-0badcafe.notForOthers\n")

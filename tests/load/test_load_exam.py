@@ -150,8 +150,9 @@ def test_the_reference_loses_nothing_beside_itself(examine):
     seen, checks, measured = examine()
     assert failed(checks) - AT_THE_MERCY_OF_NOISE == set()
     assert set(checks) | set(measured) == set(findings.RECORDS)
-    for ratio in (measured["throughput_ratio"], measured["cpu_ratio"]):
-        assert ratio.interval.low / 1.5 < 1 < ratio.interval.high * 1.5
+    ratio = measured["throughput_ratio"]
+    assert ratio.interval.low / 1.5 < 1 < ratio.interval.high * 1.5
+    assert 0.8 < measured["cpu_ratio"].value < 1.25
     assert measured["error_ratio"].value == 0
     assert seen.same is not None
     assert 0.5 < seen.same < 2
@@ -163,7 +164,7 @@ def test_each_weakness_is_named_and_takes_no_other_check_with_it(examine):
     assert failed(checks) - AT_THE_MERCY_OF_NOISE == named
     assert "event loop" in checks["health_answers_under_load"].message
     # Its cpu per answer, not its throughput: that is what other work on this machine hardly moves.
-    assert 1.4 < measured["cpu_ratio"].value < 2.8
+    assert 1.6 < measured["cpu_ratio"].value < 2.5
     assert measured["throughput_ratio"].value == 0
     assert "wrong answers" in measured["throughput_ratio"].note
 
