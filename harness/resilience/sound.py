@@ -78,7 +78,7 @@ def restart(stage: Stage[Settings], service: Service, batches: Batches) -> None:
             problem = f"it did not come up again: {error}"
     if not problem:
         with stage.ledger.span("measuring"):
-            _, problem = _settled(stage, service, batches, [batch])
+            _, problem = settled(stage, service, batches, [batch])
     advice = "Let a start depend on nothing that an earlier run has left, or has not put in order."
     stage.check(
         "restarts",
@@ -131,7 +131,7 @@ def _judge(
         SubmissionError: there are no answers later either.
     """
     problem = _problem(batches, callers, first)
-    later, still = _settled(stage, service, batches, callers) if problem else (first, "")
+    later, still = settled(stage, service, batches, callers) if problem else (first, "")
     answered = all(isinstance(reply, Reply) and reply.status == 200 for reply in later)
     if still and answered:
         batches.strict = False
@@ -149,10 +149,13 @@ def _judge(
         raise SubmissionError(f"how it takes strain cannot be told: to a valid request, {still}")
 
 
-def _settled(
+def settled(
     stage: Stage[Settings], service: Service, batches: Batches, callers: list[Batch]
 ) -> tuple[list[Reply | NoAnswer], str]:
-    """The answers once they are right, or the last ones; and what is wrong with them, or an empty string."""
+    """The answers to several callers at once, as soon as all are right, or else the last ones.
+
+    With them, what is wrong with the last ones, or an empty string.
+    """
     end = time.monotonic() + stage.settings.settle_seconds
     while True:
         answers = _at_once(service, callers, stage.settings.request_seconds)

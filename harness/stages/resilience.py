@@ -15,7 +15,7 @@ from harness.readiness import wait_ready
 from harness.resilience import drain, memory, sound, unready
 from harness.resilience.batches import Batches
 from harness.resilience.settings import Settings
-from harness.resilience.sound import Pace
+from harness.resilience.sound import FEW, Pace
 from harness.sandbox import Service
 from harness.stages import Stage
 
@@ -87,6 +87,9 @@ def _strain(stage: Stage[Settings], name: str, model: Path, known: Known, examin
         with stage.ledger.span("serving"):
             wait_ready(service, contract.ready_paths, contract.ready_seconds)
         batches, pace = known.result()
+        with stage.ledger.span("serving"):
+            # One that says that it is ready too soon has lost `ready_means_answering`, and no other check by that.
+            sound.settled(stage, service, batches, [batches.make(FEW) for _ in range(stage.settings.first_callers)])
         examine(stage, service, batches, pace)
 
 

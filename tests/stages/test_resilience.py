@@ -105,6 +105,18 @@ def test_each_fault_costs_its_own_checks_and_no_others(examined, fault):
 
 
 @pytest.mark.engine
+def test_a_service_that_is_ready_too_soon_and_starts_last_still_loses_only_that(examined, monkeypatch):
+    strain = resilience._strain
+
+    def late(stage, name, model, known, examine):
+        known.result()
+        strain(stage, name, model, known, examine)
+
+    monkeypatch.setattr(resilience, "_strain", late)
+    assert lost(examined(files("lazy"))[0]) == {"ready_means_answering"}
+
+
+@pytest.mark.engine
 def test_what_a_killed_service_would_have_done_is_not_held_against_it(examined):
     checks, _ = examined(files(**SHELL))
     for name in ("exit_code", "accepts_no_new_request"):
