@@ -53,6 +53,7 @@ def _new(shown: Shown, public_key: str) -> list[str]:
         *("harness", "new", shown.challenge, "DEST", "--candidate", shown.candidate),
         *(("--deadline", until.isoformat(timespec="seconds")) if until else ()),
         *("--attempts", str(shown.attempts), "--public-key", public_key, "--deliver-to", "https://THIS-INTAKE"),
+        *("--issuer", "THIS-COMPANY"),
     ]
 
 

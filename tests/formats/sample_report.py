@@ -125,7 +125,7 @@ RUBRIC = Rubric.model_validate(
             },
             _checks("recovers", "Recovers from overload", "performance", 4, "load", "overload_*"),
             _manual(
-                "tradeoffs",
+                "trade_offs",
                 "Written trade-offs: latency against cost",
                 8,
                 "Full: names the bottleneck with a number and what removing it costs. Half: plausible, no numbers.",
