@@ -6,6 +6,7 @@ compressed: two versions of zlib give two digests of one tree.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -20,14 +21,16 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from grading.evidence import Record
-from harness.errors import UsageError
-from harness.submission import Submission, digest
+from harness.errors import InfrastructureError, UsageError
+from harness.submission import TOOLS, Submission, digest, forbidden, leaves
 
 MANIFEST = "manifest.json"
 FILES = "files"
 FORMAT: Literal["mlops-harness-bundle/1"] = "mlops-harness-bundle/1"
 MANIFEST_CAP = 8 * 2**20
 HEX = r"[0-9a-f]{64}"
+OURS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE)
+"""Errors of the machine that unpacks, whatever the bundle holds."""
 
 
 class Entry(Record):
@@ -93,28 +96,51 @@ def unpack(bundle: Path, destination: Path, *, cap_mb: int = 512) -> Manifest:
     Raises:
         UsageError: it is no bundle, was altered, holds what a submission may not hold, or is larger than the cap. What
             was unpacked by then is left for the caller to remove.
+        InfrastructureError: this machine cannot unpack anything now.
     """
     manifest = read(bundle)
+    paths = [entry.path for entry in manifest.files]
+    # What a repository carries of the harness is never packed, and would be left out again where it is graded.
+    if odd := forbidden(paths) or next((path for path in paths if path.startswith(f"{TOOLS}/")), ""):
+        raise UsageError(f"{bundle} holds a path that no file may have: {odd!r}")
     expected = {f"{FILES}/{entry.path}": entry for entry in manifest.files}
     if sum(entry.size for entry in manifest.files) > cap_mb * 2**20:
         raise UsageError(f"{bundle} holds more than {cap_mb} MB of files")
-    destination.mkdir(parents=True)
     try:
-        with tarfile.open(bundle, "r:") as archive:
-            for member in archive:
-                if member.name == MANIFEST:
-                    continue
-                entry = expected.pop(member.name, None)
-                if entry is None or _mode(member) != entry.mode or (member.isreg() and member.size != entry.size):
-                    raise UsageError(f"{bundle} was altered: its manifest has no such '{member.name}'")
-                archive.extract(member, destination, filter="data")
-    except (tarfile.TarError, OSError) as error:
-        raise UsageError(f"{bundle} cannot be unpacked: {error}") from error
+        destination.mkdir(parents=True)
+        _extract(bundle, destination, expected)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        ours = isinstance(error, OSError) and error.errno in OURS
+        raise (InfrastructureError if ours else UsageError)(f"{bundle} cannot be unpacked: {error}") from error
     if expected:
         raise UsageError(f"{bundle} was altered: '{min(expected)}' is missing")
     if digest(destination / FILES) != manifest.submission:
         raise UsageError(f"{bundle} was altered: its files are not those that its manifest names")
     return manifest
+
+
+def _extract(bundle: Path, destination: Path, expected: dict[str, Entry]) -> None:
+    """Write what is expected, and take it from there; what is not written yet remains."""
+    links = []
+    with tarfile.open(bundle, "r:") as archive:
+        for member in archive:
+            if member.name == MANIFEST:
+                continue
+            entry = expected.pop(member.name, None)
+            if entry is None or _mode(member) != entry.mode or (member.isreg() and member.size != entry.size):
+                raise UsageError(f"{bundle} was altered: its manifest has no such '{member.name}'")
+            if member.issym():
+                links.append(member)
+            else:
+                archive.extract(member, destination, filter="data")
+    # Last, so that nothing is written through one; and by us, since newer filters rewrite where a link leads.
+    for member in links:
+        link = destination / member.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(member.linkname)
+    for member in links:
+        if leaves(destination.resolve() / member.name, destination.resolve() / FILES):
+            raise UsageError(f"{bundle} cannot be unpacked: '{member.name}' links outside the submission")
 
 
 @contextmanager

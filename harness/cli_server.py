@@ -176,7 +176,7 @@ def create(home: Path, database: str, challenge_id: str | None, as_json: bool, e
     from harness.server.database import opened
 
     settings, found = _settings(home, database), challenges.named(challenge_id).id
-    if not (home / "signing.key").exists():
+    if not settings.key_file.exists():
         click.echo(f"note: {home} was no intake yet; it is one now, with a key of its own", err=True)
     if asked["deadline"] and asked["deadline"] < datetime.now(UTC):
         click.echo("note: that deadline is over: nothing will be taken", err=True)

@@ -8,7 +8,9 @@ import re
 import shutil
 import stat
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from harness.errors import UsageError
@@ -86,17 +88,41 @@ def git_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
 
 
+def forbidden(paths: Iterable[str]) -> str:
+    """A path that no file of a submission may have, or an empty string.
+
+    One that leaves the submission, that git would take for its own, or that another of the files has or is a folder of.
+    """
+    split = sorted(path.split("/") for path in paths)
+    for parts in split:
+        if any(part in {"", ".", ".."} or part.lower() == ".git" or "\0" in part for part in parts):
+            return "/".join(parts)
+    # Sorted by its parts, a file that is another's folder stands right before what would lie in it.
+    return next(("/".join(two) for one, two in pairwise(split) if two[: len(one)] == one), "")
+
+
+def leaves(link: Path, root: Path) -> bool:
+    """Whether a link leads out of a folder, wherever that folder is moved; `root` has no links in it."""
+    target = link.readlink()
+    lexical = Path(os.path.normpath(link.relative_to(root).parent / target))
+    outside = not Path(os.path.realpath(link)).is_relative_to(root)
+    return outside or target.is_absolute() or lexical.parts[:1] == ("..",)
+
+
 def _tracked(source: Path) -> list[str]:
     command = [*SAFE_GIT, "-C", str(source), "ls-files", "-z"]
-    listing = subprocess.run(command, env=git_environment(), capture_output=True, check=False)
-    if listing.returncode == 0:
+    # A repository can name where its missing objects are fetched from, and the program that fetches them.
+    environment = {**git_environment(), "GIT_ALLOW_PROTOCOL": ""}
+    listing = subprocess.run(command, env=environment, capture_output=True, check=False)
+    # A folder may lie in a repository that tracks nothing of it, as one that was unpacked does.
+    if listing.returncode == 0 and (listing.stdout or (source / ".git").exists()):
         names = [os.fsdecode(name) for name in listing.stdout.split(b"\0") if name]
         return sorted(name for name in set(names) if os.path.lexists(source / name))
     return sorted(
         str((Path(folder) / file).relative_to(source))
         for folder, _, files in os.walk(source)
         for file in files
-        if ".git" not in Path(folder).relative_to(source).parts
+        if ".git" not in (Path(folder) / file).relative_to(source).parts
     )
 
 
@@ -106,8 +132,7 @@ def _unfit(path: Path, source: Path) -> str:
     if any(parent.is_symlink() for parent in parents):
         return "stands behind a link"
     if path.is_symlink():
-        target = Path(os.path.normpath(path.parent / path.readlink()))
-        return "" if target.is_relative_to(source) else f"links outside the submission, to {path.readlink()}"
+        return f"links outside the submission, to {path.readlink()}" if leaves(path, source) else ""
     return "" if stat.S_ISREG(path.lstat().st_mode) else "is not a regular file (a submodule, pipe or device)"
 
 

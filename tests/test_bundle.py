@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
+import json
 import os
 import tarfile
 
 import pytest
 
 from harness import bundle
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.submission import digest, export
 
 
@@ -24,7 +27,8 @@ def tree(tmp_path):
         (root / "service" / "größe.py").write_text("size = 1\n")
         (root / "run.sh").write_text("#!/bin/sh\n")
         (root / "run.sh").chmod(0o755)
-        (root / "latest").symlink_to("service/größe.py")
+        (root / "latest").symlink_to("./service/größe.py")
+        (root / "code").symlink_to("service/")
         return root
 
     return make
@@ -103,6 +107,58 @@ def test_what_was_altered_is_refused(tree, tmp_path, change):
     with pytest.raises(UsageError, match=r"was altered|is no bundle|cannot be unpacked"):
         bundle.unpack(path, tmp_path / "out")
     assert not (tmp_path / "extra").exists()
+
+
+def forge(path, files):
+    """A bundle that is sound by its own manifest, of (path, content or link's target) pairs."""
+    entries, members = [], []
+    for name, content, kind in files:
+        data = content.encode()
+        sha = hashlib.sha256(data).hexdigest()
+        entries.append({"path": name, "mode": kind, "size": len(data), "sha256": sha})
+        fields = {"type": tarfile.SYMTYPE, "linkname": content} if kind == "link" else {}
+        members.append(more(f"files/{name}", b"" if kind == "link" else data, **fields))
+    manifest = {"format": bundle.FORMAT, "challenge": "fraud_detection", "submission": "0" * 64, "files": entries}
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for member, data in [more("manifest.json", json.dumps(manifest).encode()), *members]:
+            member.size = len(data) if member.isreg() else 0
+            archive.addfile(member, io.BytesIO(data))
+
+
+FORGED = {
+    "a repository of its own": [(".git/config", "[core]", "file")],
+    "a repository, spelt otherwise": [("service/.GIT/config", "[core]", "file")],
+    "a harness of its own": [(".harness/run", "#!/bin/sh", "exec")],
+    "a file beside the others": [("../stdout", "x", "file")],
+    "an absolute path": [("/tmp/out", "x", "file")],  # noqa: S108
+    "no name": [("a//b", "x", "file")],
+    "a NUL": [("a\0b", "x", "file")],
+    "a file through a link": [("a", ".", "link"), ("a/b", "x", "file")],
+    "a link out": [("a", "../b", "link")],
+    "an absolute link": [("a", "/etc/passwd", "link")],
+    "a winding way out": [("a", "z/z/../..", "link"), ("z", ".", "link")],
+}
+
+
+@pytest.mark.parametrize("files", FORGED.values(), ids=FORGED.keys())
+def test_what_no_submission_may_hold_is_refused_however_well_it_is_wrapped(tmp_path, files):
+    path = tmp_path / "b.tar"
+    forge(path, files)
+    with pytest.raises(UsageError, match=r"a path that no file may have|links outside the submission"):
+        bundle.unpack(path, tmp_path / "out")
+    assert sorted(found.name for found in tmp_path.iterdir() if found.name != "out") == ["b.tar"]
+
+
+def test_a_full_disk_is_not_the_bundles_fault(tree, tmp_path, monkeypatch):
+    path = tmp_path / "b.tar"
+    pack(tree(), path)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tarfile.TarFile, "extract", full)
+    with pytest.raises(InfrastructureError, match="No space left on device"):
+        bundle.unpack(path, tmp_path / "out")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a tar", b"\0" * 10240], ids=["empty", "text", "zeros"])

@@ -13,7 +13,7 @@ from harness.submission import digest, export
 
 def git(folder, *arguments):
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run(["git", *identity, "-C", str(folder), *arguments], check=True, capture_output=True)
+    return subprocess.run(["git", *identity, "-C", folder, *arguments], check=True, capture_output=True).stdout
 
 
 @pytest.fixture
@@ -52,10 +52,15 @@ def test_the_digest_depends_on_contents_and_modes_only(repository, tmp_path):
 def test_a_link_out_of_the_submission_is_left_out_and_named(repository, tmp_path):
     (repository / "secret").symlink_to("/etc/passwd")
     (repository / "away").symlink_to("..")
+    (repository / "whole").symlink_to(".")
+    # By their names alone these two stay inside.
+    (repository / "winding").symlink_to("whole/whole/../..")
+    (repository / "by_name").symlink_to("../candidate/app.py")
+    (repository / "absolute").symlink_to(repository / "app.py")
     (repository / "inside").symlink_to("app.py")
     git(repository, "add", ".")
     exported = export(repository, tmp_path / "out")
-    assert len(exported.left_out) == 2
+    assert len(exported.left_out) == 5
     assert all("links outside the submission" in reason for reason in exported.left_out)
     assert (tmp_path / "out" / "inside").is_symlink()
     assert not os.path.lexists(tmp_path / "out" / "secret")
@@ -83,6 +88,32 @@ def test_a_hostile_git_configuration_runs_nothing(repository, tmp_path):
     git(repository, "config", "core.hooksPath", str(tmp_path))
     export(repository, tmp_path / "out")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_repository_that_lacks_objects_fetches_them_with_no_program_of_its_own(repository, tmp_path):
+    (repository / "service").mkdir()
+    (repository / "service" / "app.py").write_text("print(2)\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "all")
+    git(repository, "sparse-checkout", "set", "--sparse-index", "nothing")
+    tree = git(repository, "rev-parse", "HEAD:service").decode().strip()
+    (repository / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    trap = tmp_path / "trap.sh"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n")
+    trap.chmod(0o755)
+    git(repository, "config", "remote.away.url", "ssh://example.invalid/x")
+    git(repository, "config", "remote.away.promisor", "true")
+    git(repository, "config", "core.sshCommand", str(trap))
+    export(repository, tmp_path / "out")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_folder_in_a_repository_that_tracks_nothing_of_it_is_taken_whole(repository, tmp_path):
+    (repository / ".gitignore").write_text("intake/\n")
+    (repository / "intake" / "unpacked").mkdir(parents=True)
+    (repository / "intake" / "unpacked" / "Dockerfile").write_text("FROM scratch\n")
+    exported = export(repository / "intake" / "unpacked", tmp_path / "out")
+    assert [path.name for path in exported.files.iterdir()] == ["Dockerfile"]
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

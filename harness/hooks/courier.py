@@ -62,7 +62,7 @@ class Courier:
                 log.warning("%s@%s was not queued: %s", push.repository, push.sha[:12], error)
             else:
                 log.exception("%s@%s was not queued", push.repository, push.sha[:12])
-            self._statuses.post(push, "error", f"not graded: {_public(error)}; push or deliver it again")
+            self._statuses.post(push, "error", f"not graded: {_public(error)}")
             return
         log.info("%s@%s is queued", push.repository, push.sha[:12])
         # The same files may have been graded already, pushed by another commit.
@@ -120,4 +120,5 @@ class Courier:
 
 def _public(error: Exception) -> str:
     # What we did not foresee may hold anything, and a commit status is read by the candidate.
-    return str(error).splitlines()[0] if isinstance(error, HarnessError) else "an error of the server's"
+    what, _, remedy = str(error if isinstance(error, HarnessError) else "an error of the server's").partition("\n")
+    return f"{what}; {remedy.strip() or 'push or deliver it again'}"

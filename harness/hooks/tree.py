@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from harness import submission
 from harness.errors import UsageError
 from harness.hooks.git import environment, run
-from harness.submission import SAFE_GIT, Submission
+from harness.submission import SAFE_GIT, Submission, forbidden
 
 ENTRIES = 20_000
 """Files that a commit may have."""
@@ -58,6 +58,8 @@ def write(repository: Path, commit: str, folder: Path, *, cap_mb: int = 512) -> 
     entries = list(_entries(repository, commit))
     if sum(entry.size for entry in entries) > cap_mb * 2**20:
         raise UsageError(f"the commit {commit[:12]} holds more than {cap_mb} MB of files")
+    if odd := forbidden(str(entry.path) for entry in entries):
+        raise UsageError(f"the commit holds a path that no file may have: {odd}")
     # Links last: no file is then written through one, whatever the commit's order is.
     ordered = sorted(entries, key=lambda entry: entry.mode == LINK)
     try:
@@ -100,8 +102,6 @@ def _entry(line: bytes) -> Entry | None:
     path = PurePosixPath(os.fsdecode(name))
     if mode == MODULE:
         return None
-    if path.is_absolute() or any(part in ("..", "") or part.lower() == ".git" for part in path.parts):
-        raise UsageError(f"the commit holds a path that no file may have: {path}")
     return Entry(path, mode, name_of_object, int(size))
 
 

@@ -78,18 +78,19 @@ def _machine(stage: Stage[Settings], seen: Seen) -> None:
 
 
 def _first(stage: Stage[Settings], seen: Seen) -> None:
-    for name, value in (("first_request_ms", seen.first_ms), ("tenth_request_ms", seen.tenth_ms)):
+    start, settings = seen.start, stage.settings
+    for name, value in (("first_request_ms", start.first_ms), ("tenth_request_ms", start.tenth_ms)):
         if value is not None:
             stage.measure(name, value, "ms")
-    limit = stage.settings.first_answer_ms
-    warm = seen.first_ms is not None and seen.first_ms <= limit
-    shown = "no answer" if seen.first_ms is None else f"{seen.first_ms:.0f} ms"
+    warm = not start.cold(settings)
+    shown = "no answer" if start.first_ms is None else f"{start.first_ms:.0f} ms"
     stage.check(
         "ready_means_warm", warm,
         "The first answer after readiness is as quick as any." if warm else
         f"The first request after the service said that it was ready: {shown}. Load the model, and predict once, "
         "before the readiness route answers 200: the platform sends traffic from that moment on.",
-        expected=f"within {limit:g} ms", observed=shown,
+        expected=f"within {settings.first_answer_ms:g} ms, or {settings.first_answer_factor:g} times the tenth answer",
+        observed=f"{shown}; the better of {len(seen.starts)} starts" if len(seen.starts) > 1 else shown,
     )  # fmt: skip
 
 

@@ -30,14 +30,17 @@ def record(
     session: Session, event: str, *, invitation: str = "", digest: str = "", address: str = "", detail: str = ""
 ) -> None:
     """Add a line, in the transaction of what it tells."""
-    # PostgreSQL takes no NUL in a text, and a detail may quote what a stranger sent.
-    kept = detail[:LONGEST].encode("utf-8", "backslashreplace").decode().replace("\0", "")
     session.add(
         Entry(
-            at=datetime.now(UTC), event=event, invitation_id=invitation, digest=digest[:64], address=address[:100],
-            detail=kept,
+            at=datetime.now(UTC), event=event, invitation_id=invitation, digest=_one_line(digest)[:64],
+            address=_one_line(address)[:100], detail=_one_line(detail)[:LONGEST],
         )
     )  # fmt: skip
+
+
+def _one_line(text: str) -> str:
+    """A text in which control characters are written out: a stranger's words must not look like another line."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def read(session: Session, *, invitation: str = "", limit: int = 100) -> list[Line]:

@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy import func, select
 
 from harness import receipts
 from harness.errors import UsageError
 from harness.hooks.settings import HookSettings
 from harness.server import app, queue, uploads
-from harness.server.database import opened
+from harness.server.database import Database, opened
 from harness.server.intake import Intake
 from harness.server.rates import Rates
 from harness.server.settings import Settings
+from harness.server.tables import Submission
 from harness.server.webhooks import Webhooks
 from harness.server.worker import Worker
 
@@ -55,6 +57,7 @@ def serve(settings: Settings, place: Place, hooks: HookSettings | None = None) -
     logging.getLogger("alembic").setLevel(logging.WARNING)
     settings.prepare()
     with _home(settings.home), opened(settings.url) as database:
+        _its_own(settings, database)
         uploads.sweep(settings.incoming)
         intake = Intake(settings, database, Rates(settings.address_rate, settings.token_rate))
         webhooks = Webhooks(hooks, intake) if hooks else None
@@ -80,6 +83,24 @@ def serve(settings: Settings, place: Place, hooks: HookSettings | None = None) -
                 told = f"nothing can be served at {place.host}, port {place.port}: the log above says why"
                 raise UsageError(told, "Name another --host or --port.") from error
         log.info("stopped; what waits is graded from the next start on")
+
+
+def _its_own(settings: Settings, database: Database) -> None:
+    """Refuse a database whose submissions lie in another home, and whose receipts another key signed.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if settings.key_file.exists():
+        return
+    with database.read() as session:
+        signed = session.scalar(select(func.count()).select_from(Submission))
+    if signed:
+        raise UsageError(
+            f"the database holds {signed} submissions, and {settings.home} has neither them nor the key that signed "
+            "their receipts",
+            "Name the --home that belongs to this database, or copy its signing.key, bundles/ and runs/ here.",
+        )
 
 
 @contextmanager

@@ -70,14 +70,18 @@ class Settings:
         """Run folders, as `harness grade` writes them."""
         return self.home / "runs"
 
+    @property
+    def key_file(self) -> Path:
+        """Where the key that signs receipts lies."""
+        return self.home / "signing.key"
+
     @cached_property
     def key(self) -> Ed25519PrivateKey:
         """The key that signs receipts, made when it is first asked for."""
-        path = self.home / "signing.key"
         try:
-            return receipts.new_key(path)
+            return receipts.new_key(self.key_file)
         except FileExistsError:
-            return receipts.read_key(path)
+            return receipts.read_key(self.key_file)
 
     @property
     def public_key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harness import bundle, receipts
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.receipts import Receipt
 from harness.server import audit, invitations, queue
 from harness.server.database import Database
 from harness.server.refusals import Refused
 from harness.server.settings import Settings
 from harness.server.tables import Invitation, Submission
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,10 @@ def hold_against(arrived: Arrived, digest: str, challenge: str, settings: Settin
     try:
         with tempfile.TemporaryDirectory(dir=settings.incoming) as folder:
             manifest = bundle.unpack(arrived.path, Path(folder) / "bundle")
+    except InfrastructureError as error:
+        log.exception("nothing can be unpacked here")
+        told = "the intake cannot unpack it: its disk is full or fails"
+        raise Refused(503, told, "Tell those who invited you; nothing was counted.") from error
     except UsageError as error:
         # The path on our disk is nothing to the one who sent it.
         raise Refused(400, str(error).replace(str(arrived.path), "what you sent"), again) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import APIRouter
+from sqlalchemy.exc import SQLAlchemyError
 
 from grading.report import Report
 from harness import bundle, hooks
@@ -25,6 +27,8 @@ from harness.server.status import STANDSTILL
 from harness.server.submissions import Arrived
 from harness.server.tables import Invitation, Job, State
 from harness.submission import Submission
+
+log = logging.getLogger(__name__)
 
 
 class Webhooks:
@@ -104,8 +108,12 @@ class Webhooks:
         return found
 
     def _log(self, event: str, address: str, detail: str) -> None:
-        with self._intake.database.write() as session:
-            audit.record(session, event, address=address, detail=detail)
+        # What was received is carried, whether or not this can be written.
+        try:
+            with self._intake.database.write() as session:
+                audit.record(session, event, address=address, detail=detail)
+        except SQLAlchemyError:
+            log.exception("%s: %s of %s is not in the audit log", event, detail, address)
 
 
 def _aside(work: Callable[..., None], *given: str) -> None:

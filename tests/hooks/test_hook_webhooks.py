@@ -11,12 +11,13 @@ from hook_company import Company, deliver, github, gitlab
 from hook_repositories import GITHUB, GITLAB, commit, git
 from hook_servers import application
 from intakes import until
+from sqlalchemy.exc import OperationalError
 
 from harness.errors import UsageError
 from harness.hooks import pushes
 from harness.hooks import settings as hook_settings
 from harness.hooks.deliveries import State
-from harness.server import queue
+from harness.server import audit, queue
 
 POINTS = "68.29 of 88 points"
 """Of the report that the quick grader leaves."""
@@ -163,6 +164,22 @@ def test_a_status_api_that_is_down_loses_no_grade(closed_company, payload, head,
     assert [push.state for push in company.pushes()] == [State.GRADED]
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len([message for message in warnings if "was not set" in message]) == 2
+
+
+def test_a_push_is_graded_though_its_delivery_cannot_be_logged(closed_company, payload, head, served, api):
+    record = audit.record
+
+    def locked(session, event, **told):
+        if event.startswith("webhook"):
+            raise OperationalError("INSERT", {}, Exception("the database is locked"))
+        record(session, event, **told)
+
+    company, body = closed_company.open(served, api[0]), payload("github_push_branch", head)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(audit, "record", locked)
+        (answer,) = deliver(company, ("github", body, github(body)))
+    assert answer.status_code == 202
+    assert [push.state for push in company.pushes()] == [State.GRADED]
 
 
 def test_too_few_points_are_a_failure(closed_company, payload, head, served, api):

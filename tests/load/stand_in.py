@@ -3,7 +3,7 @@
 POST /invocations echoes its body after some work in a thread; GET /livez and GET /metrics answer at once. Flags:
 
     twice      works twice as long          blocking   works on the event loop
-    wrong      errs once in a hundred       lazy       its first answer takes half a second longer
+    wrong      errs once in a hundred       lazy       its first answer takes a second longer
     restless   works when nobody asks       forgetful  counts nothing while it is busy
     cache      remembers answers            mortal     dies at its 300th request
     stuck      is not itself again for long after many requests at once
@@ -50,7 +50,7 @@ async def invocations(body: bytes) -> bytes:
     if "mortal" in flags and number == 300:
         os._exit(3)
     if "lazy" in flags and first:
-        time.sleep(0.5)
+        time.sleep(1.0)
     state["busy"] += 1
     if state["busy"] > 40:
         state["stuck_until"] = time.monotonic() + 60

@@ -87,10 +87,13 @@ Examine = Callable[..., tuple[exam.Seen, dict[str, Any], dict[str, Any]]]
 
 @pytest.fixture
 def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
-    """Runs all phases on a stand-in with these flags; gives what was seen, the checks and the measurements."""
+    """Runs all phases on a stand-in with these flags, and others `once`, in its first round only.
+
+    Gives what was seen, the checks and the measurements.
+    """
 
     def examine(
-        *flags: str, alone: bool = False, **settings: object
+        *flags: str, alone: bool = False, once: tuple[str, ...] = (), **settings: object
     ) -> tuple[exam.Seen, dict[str, Any], dict[str, Any]]:
         stage = stage_of("load", folder_of({"Dockerfile": "FROM scratch"}), **{**SHORT, **settings})
         place = Place(0, 0)
@@ -102,7 +105,7 @@ def examine(stage_of, folder_of, tmp_path: Path) -> Examine:
             @contextmanager
             def enter(number: int) -> Iterator[Rig]:
                 with ExitStack() as stack:
-                    ours = stack.enter_context(stand_in(CANDIDATE, *flags))
+                    ours = stack.enter_context(stand_in(CANDIDATE, *flags, *(once if number == 1 else ())))
                     theirs = stack.enter_context(stand_in(REFERENCE, *(flags if alone else ())))
                     clients = [stack.enter_context(Client(service.url)) for service in (ours, theirs)]
                     for client in clients:
@@ -167,6 +170,13 @@ def test_each_weakness_is_named_and_takes_no_other_check_with_it(examine):
     assert 1.6 < measured["cpu_ratio"].value < 2.5
     assert measured["throughput_ratio"].value == 0
     assert "wrong answers" in measured["throughput_ratio"].note
+
+
+def test_a_first_answer_that_was_slow_once_is_asked_for_again(examine):
+    seen, checks, _ = examine(once=("lazy",))
+    assert len(seen.starts) == 2
+    assert seen.starts[0].first_ms > 1000
+    assert checks["ready_means_warm"].outcome == "passed"
 
 
 def test_without_a_reference_everything_but_the_ratio_is_measured_and_nothing_of_its_own_excuses_it(examine):

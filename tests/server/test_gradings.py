@@ -125,6 +125,19 @@ def test_a_second_server_in_the_same_home_is_refused(intake):
     assert "another server works in" in answer.stderr
 
 
+def test_a_server_that_has_the_database_of_another_home_is_refused(new_intake, tmp_path):
+    intake = new_intake()
+    intake.start()
+    intake.put(intake.invite()["token"], pack(tmp_path, "one"))
+    intake.stop(signal.SIGTERM)
+    database = f"sqlite:///{intake.home / 'intake.db'}"
+    answer = harness("serve", "--home", tmp_path / "other", "--database", database, timeout=60)
+    assert answer.returncode == 2
+    assert "the database holds 1 submissions" in answer.stderr
+    assert "Name the --home that belongs to this database" in answer.stderr
+    assert not (tmp_path / "other" / "signing.key").exists()
+
+
 def test_a_port_that_is_taken_is_told_and_the_home_is_free_again(new_intake, intake):
     taken = intake.address.rpartition(":")[2]
     other = new_intake()

@@ -43,11 +43,11 @@ def test_what_was_acknowledged_before_there_was_a_queue_is_queued(url):
 @pytest.mark.parametrize("statement", ["UPDATE audit SET detail = ''", "DELETE FROM audit"])
 def test_the_audit_log_can_only_grow(database, statement):
     with database.write() as session:
-        audit.record(session, "something", detail="happened \0 here")
+        audit.record(session, "something", detail="happened \0 here\n2026-01-01 \x1b[2J")
     with pytest.raises(DatabaseError, match="can only grow"), database.write() as session:
         session.execute(text(statement))
     with database.read() as session:
-        assert [line.detail for line in audit.read(session)] == ["happened  here"]
+        assert [line.detail for line in audit.read(session)] == [r"happened \x00 here\n2026-01-01 \x1b[2J"]
 
 
 def test_servers_that_start_at_once_migrate_once(url):
