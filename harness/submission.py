@@ -118,12 +118,12 @@ def _tracked(source: Path) -> list[str]:
     if listing.returncode == 0 and (listing.stdout or (source / ".git").exists()):
         names = [os.fsdecode(name) for name in listing.stdout.split(b"\0") if name]
         return sorted(name for name in set(names) if os.path.lexists(source / name))
-    return sorted(
-        str((Path(folder) / file).relative_to(source))
-        for folder, _, files in os.walk(source)
-        for file in files
-        if ".git" not in (Path(folder) / file).relative_to(source).parts
+    found = (
+        (Path(folder) / name).relative_to(source)
+        for folder, folders, files in os.walk(source)
+        for name in (*files, *(inner for inner in folders if (Path(folder) / inner).is_symlink()))
     )
+    return sorted(str(path) for path in found if ".git" not in path.parts)
 
 
 def _unfit(path: Path, source: Path) -> str:

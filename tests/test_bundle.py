@@ -27,7 +27,7 @@ def tree(tmp_path):
         (root / "service" / "größe.py").write_text("size = 1\n")
         (root / "run.sh").write_text("#!/bin/sh\n")
         (root / "run.sh").chmod(0o755)
-        (root / "latest").symlink_to("./service/größe.py")
+        (root / "latest").symlink_to("service/../service/größe.py")
         (root / "code").symlink_to("service/")
         return root
 
@@ -54,6 +54,7 @@ def test_what_is_unpacked_is_what_was_packed(tree, tmp_path):
     manifest = pack(root, tmp_path / "b.tar")
     assert bundle.unpack(tmp_path / "b.tar", tmp_path / "out") == manifest
     assert digest(tmp_path / "out" / "files") == digest(root) == manifest.submission
+    assert export(tmp_path / "out" / "files", tmp_path / "graded").digest == manifest.submission
     assert (tmp_path / "out" / "files" / "latest").read_text() == "size = 1\n"
     assert os.access(tmp_path / "out" / "files" / "run.sh", os.X_OK)
 
