@@ -42,16 +42,12 @@ class Graded:
     reports: tuple[Report, ...] = ()
     failure: str = ""
 
-    def __add__(self, other: Graded) -> Graded:
-        """Both, each run once."""
-        runs = {report.run.id: report for report in (*self.reports, *other.reports)}
-        return Graded(tuple(runs.values()), self.failure or other.failure)
 
-
-def grade(bench: Bench, case: Case, listen: Listener) -> Graded:
-    """Grade a known submission, and the stages that the machine left undecided once more."""
-    gradings, failure = _earlier(bench, case) if bench.resume else [], ""
-    for attempt in range(ATTEMPTS):
+def grade(bench: Bench, case: Case, listen: Listener, before: Graded | None = None, attempts: int = ATTEMPTS) -> Graded:
+    """Grade a known submission, and the stages that the machine left undecided again; `before` is what was graded."""
+    gradings = list(before.reports) if before else _earlier(bench, case) if bench.resume else []
+    failure = ""
+    for attempt in range(attempts):
         if not (left := _undecided(case, _merged(gradings))):
             break
         if attempt:
@@ -62,6 +58,11 @@ def grade(bench: Bench, case: Case, listen: Listener) -> Graded:
         except InfrastructureError as error:
             failure = str(error)
     return Graded(tuple(gradings), failure)
+
+
+def decided(case: Case, graded: Graded) -> bool:
+    """Whether the gradings decide all that the case is about."""
+    return bool(graded.reports) and not _undecided(case, _merged(graded.reports))
 
 
 def judge(bench: Bench, case: Case, graded: Graded) -> FlawedRow | GoldenRow:

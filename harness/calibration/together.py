@@ -21,7 +21,7 @@ from types import FrameType
 
 from grading.calibration.records import FlawedRow, GoldenRow
 from harness.calibration.cases import Case
-from harness.calibration.running import Bench, Graded, grade, judge
+from harness.calibration.running import Bench, Graded, decided, grade, judge
 from harness.errors import InfrastructureError
 
 TOGETHER = 3
@@ -38,17 +38,18 @@ def seconds(bench: Bench, case: Case) -> float:
 
 
 def judged(bench: Bench, cases: Sequence[Case], tell: Tell) -> Iterator[FlawedRow | GoldenRow]:
-    """Grade all cases and yield each row as soon as it is there: their timed stages last, one case at a time."""
-    untimed = {case.name: part for case in cases if (part := case.part(timed=False)).stages}
-    timed = {case.name: part for case in cases if (part := case.part(timed=True)).stages}
+    """Grade all cases and yield each row as soon as it is there.
+
+    Last, and one case at a time, come the timed stages and those that others beside them left undecided.
+    """
+    untimed = [part for case in cases if (part := case.part(timed=False)).stages]
     by_name, graded = {case.name: case for case in cases}, dict[str, Graded]()
-    for name, found in _together(bench, sorted(untimed.values(), key=_mixed), tell):
+    for name, found in _together(bench, sorted(untimed, key=_mixed), tell):
         graded[name] = found
-        if name not in timed:
-            yield judge(bench, by_name[name], found)
-    for name, part in timed.items():
-        found = grade(bench, part, partial(tell, name))
-        yield judge(bench, by_name[name], graded.get(name, Graded()) + found)
+        if decided(by_name[name], found):
+            yield judge(bench, by_name.pop(name), found)
+    for name, case in by_name.items():
+        yield judge(bench, case, grade(bench, case, partial(tell, name), graded.get(name)))
 
 
 def _mixed(case: Case) -> str:
@@ -102,9 +103,14 @@ class _Worker:
             raise KeyboardInterrupt
         cls.working = True
         try:
-            return case.name, grade(bench, case, lambda stage, message: cls.said.put((case.name, stage, message)))
+            listen = partial(cls._say, case.name)
+            return case.name, grade(bench, case, listen, attempts=1)
         finally:
             cls.working = False
+
+    @classmethod
+    def _say(cls, name: str, stage: str, message: str) -> None:
+        cls.said.put((name, stage, message))
 
     @classmethod
     def _end(cls, _number: int, _frame: FrameType | None) -> None:

@@ -16,7 +16,8 @@ class Settings(Record):
     first_callers: int = Field(4, ge=1)
     """Callers that do not lose a moment once the service says that it is ready."""
     settle_seconds: float = Field(5, gt=0)
-    """How long a first answer that is not right is asked for again, to see what it should have been."""
+    """How long a first answer that is not right is asked for again, to see what it should have been; while there is
+    none, or a server error, for as long as a start may take."""
 
     heavy_seconds: float = Field(0.25, gt=0)
     """What one of the predictions takes that are in flight at SIGTERM, if the service were left alone with it."""

@@ -156,11 +156,14 @@ def settled(
 
     With them, what is wrong with the last ones, or an empty string.
     """
-    end = time.monotonic() + stage.settings.settle_seconds
+    begun = time.monotonic()
     while True:
         answers = _at_once(service, callers, stage.settings.request_seconds)
         problem = _problem(batches, callers, answers)
-        if not problem or time.monotonic() > end:
+        # Whatever it says, one that cannot answer may still be starting; one that answers wrongly has started.
+        starting = any(isinstance(reply, NoAnswer) or reply.status >= 500 for reply in answers)
+        patience = stage.subject.challenge.spec.contract.ready_seconds if starting else stage.settings.settle_seconds
+        if not problem or time.monotonic() - begun > patience:
             return answers, problem
         time.sleep(AGAIN)
 

@@ -14,6 +14,8 @@ import docker
 import pytest
 from a_challenge import HEADERS
 
+from harness import challenge, grading_run
+from harness.calibration import cases, known, running, together
 from harness.challenge import HOME
 from harness.sandbox._owner import RUN
 
@@ -139,6 +141,27 @@ def test_faults_that_are_missed_or_caught_by_another_fail_and_only_what_changed_
 
 
 @pytest.mark.engine
+@pytest.mark.engine
+def test_what_is_undecided_beside_others_is_decided_alone(tmp_path, monkeypatch):
+    fraud = challenge.named("fraud_detection")
+    chosen = cases.cases(fraud, known.read(fraud), tmp_path, names=["no_dockerignore", "no_tests"])
+    sandbox, seed = grading_run.place(fraud, "public")
+    bench = running.Bench(fraud, "public", tmp_path / "runs", seed, sandbox)
+
+    def disturbed(bench, several, tell):
+        for case in several:
+            done = running.grade(bench, case, lambda *_: None, attempts=1)
+            # What the machine could not tell of one of them.
+            yield case.name, done if case.name == "no_tests" else running.Graded(failure="the engine went away")
+
+    monkeypatch.setattr(together, "_together", disturbed)
+    alone = []
+    rows = list(together.judged(bench, chosen, lambda name, *_: alone.append(name)))
+    assert [row.name for row in rows] == ["no_tests", "no_dockerignore"]
+    assert {row.verdict for row in rows} == {"caught by named"}
+    assert set(alone) == {"no_dockerignore"}
+
+
 def test_an_interrupt_leaves_nothing_behind_and_says_so(tmp_path):
     cache, runs = tmp_path / "cache", tmp_path / "runs"
     command = [sys.executable, "-m", "harness", "challenge", "calibrate", "fraud_detection", "root_user"]
