@@ -203,6 +203,8 @@ def test_requirements_are_installed_once_whichever_submission_has_them(sandbox, 
         wait_ready(service, ["/"], 60)
 
 
+# Beside it, any other test's sandbox would be the next.
+@pytest.mark.alone
 def test_what_a_killed_harness_left_running_is_ended_by_the_next(make, tmp_path):
     submission = make('FROM x\nCMD ["sleep", "94.21"]\n')
     code = f"""
